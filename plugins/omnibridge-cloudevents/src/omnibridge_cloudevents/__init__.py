@@ -1,0 +1,1 @@
+"""The OmniBridge connector for any system that speaks CloudEvents over HTTP."""

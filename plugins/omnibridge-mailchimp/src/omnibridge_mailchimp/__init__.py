@@ -1,0 +1,1 @@
+"""The OmniBridge connector for Mailchimp audiences."""

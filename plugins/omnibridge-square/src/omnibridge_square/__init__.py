@@ -1,0 +1,1 @@
+"""The OmniBridge connector for Square points of sale."""
