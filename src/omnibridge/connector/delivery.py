@@ -1,0 +1,89 @@
+"""What a delivering function is told beside the entity, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic import JsonValue
+
+from omnibridge.connector.observation import Snapshot
+from omnibridge.event import Event
+from omnibridge.model import Entity, Ref
+
+__all__ = ["Delivery", "Later", "Receipt", "Reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`external_id` in this channel is the canonical entity `id`; None means the entity being delivered.
+
+    `kind` is the entity kind, or a connector's own word for a helper record it must find again (`shopify.metafield`).
+    """
+
+    kind: str
+    external_id: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery. `key` is a UUID as text, the same for every attempt.
+
+    `references` maps (kind, canonical id) to the external id in this channel, for everything that the event refers
+    to; `own` is the external id of the entity itself, None when this channel has not seen it. `custom` holds the
+    company's mapped fields by the vendor's names. `known` is the entity as this channel last had it. `related` are
+    canonical entities the event refers to, by (kind, canonical id). `state` is what `Later` left.
+    """
+
+    key: str
+    channel: str
+    event: Event
+    attempt: int = 1
+    generation: int = 0
+    own: str | None = None
+    references: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    custom: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    known: Entity | None = None
+    related: Mapping[tuple[str, str], Entity] = field(default_factory=dict[tuple[str, str], Entity])
+    state: Any = None
+
+    @property
+    def verb(self) -> str:
+        """The past participle of the event's name: `placed` of `order.placed`."""
+        return self.event.name.rpartition(".")[2]
+
+    def external(self, ref: Ref | None) -> str | None:
+        """The external id in this channel of what `ref` points to, or None when this channel has not seen it."""
+        if ref is None or ref.id is None:
+            return None
+        return self.references.get((ref.kind, ref.id))
+
+    def entity(self, ref: Ref | None) -> Entity | None:
+        """The canonical entity that `ref` points to, as last known, or None."""
+        if ref is None or ref.id is None:
+            return None
+        return self.related.get((ref.kind, ref.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the vendor has now.
+
+    `references`: what was created or found. `snapshots`: the vendor's answer, restricted to the fields that were
+    written; they update the shadow, so that the echo gives no event. `note` is shown to people.
+    """
+
+    references: tuple[Reference, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not done yet: run again after `after`, with `state` (JSON) in the delivery. It is no failure."""
+
+    after: timedelta
+    state: Any = None

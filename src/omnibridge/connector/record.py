@@ -1,0 +1,218 @@
+"""The connector record: everything that one kind of system needs, as plain functions in named slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from omnibridge.connector.delivery import Delivery, Later, Receipt
+from omnibridge.connector.exchange import Outcome, Request, Response, classify_http
+from omnibridge.connector.http import Cursor, Http
+from omnibridge.connector.inbound import DeliveryId, Inbound, Redelivery, Reply, Verdict
+from omnibridge.connector.observation import Lookup, Observation
+from omnibridge.connector.sandbox import Sandbox
+from omnibridge.connector.settings import Settings
+from omnibridge.event import Event
+from omnibridge.model import Command, Entity
+
+__all__ = [
+    "AnyConnector",
+    "Auth",
+    "Connector",
+    "Credential",
+    "Deliver",
+    "Learned",
+    "Limits",
+    "Poll",
+    "Subscription",
+    "Subscriptions",
+    "Webhook",
+    "Window",
+    "deliver",
+]
+
+S = TypeVar("S", bound=Settings)
+E = TypeVar("E", bound=Entity | Command | Event)
+T = TypeVar("T")
+Co = Coroutine[Any, Any, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token or session obtained at run time; kept sealed in the journal. `expires` is wall time."""
+
+    values: Mapping[str, str] = field(repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth(Generic[S]):
+    """How requests prove who sends them.
+
+    `headers(settings, credential, request, now)` gives the headers of one request. `obtain(settings, old, http)`
+    gets or renews a credential with requests that carry no auth; the core calls it once for all who wait, commits
+    the result and only then uses it. Leave it out where settings are enough.
+    """
+
+    headers: Callable[[S, Credential | None, Request, datetime], Mapping[str, str]]
+    obtain: Callable[[S, Credential | None, Http], Co[Credential]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `amount` of cost in `per`, refilled evenly (a leaky bucket of that size)."""
+
+    amount: float
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What an answer told about the limit: how much is left now, or how long to stay away."""
+
+    remaining: float | None = None
+    pause: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Generic[S]):
+    """What the vendor bears. `scope` names who shares it (an account, not a list); channels of one scope share one throttle.
+
+    `cost` weighs a request (default 1). `learn` reads what an answer says about the limit.
+    """
+
+    concurrency: int = 8
+    windows: tuple[Window, ...] = ()
+    scope: Callable[[S], str] | None = None
+    cost: Callable[[Request], float] | None = None
+    learn: Callable[[Response], Learned | None] | None = None
+    timeout: timedelta = timedelta(seconds=30)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(Generic[S]):
+    """What the vendor sends. All functions are pure and do no I/O.
+
+    `verify` judges raw bytes. `translate` says what was seen; a raised InvalidMessage keeps the delivery, visible
+    and replayable. `reply` is the answer to an accepted delivery (default: 200, empty). `greet` answers GET, HEAD
+    and OPTIONS, where a vendor checks the address so.
+    """
+
+    delivery_id: DeliveryId
+    verify: Callable[[S, Inbound, datetime], Verdict]
+    translate: Callable[[S, Inbound], Sequence[Observation]]
+    redelivery: Redelivery
+    reply: Callable[[S, Inbound], Reply] | None = None
+    greet: Callable[[S, Inbound], Reply] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll(Generic[S]):
+    """A regular question: `run` emits pages with cursors. `backfill` names what a first run without a cursor reads."""
+
+    name: str
+    every: timedelta
+    run: Callable[[S, Cursor | None, Http], Co[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One webhook subscription at the vendor. Two are the same when `topic` and `url` are; `id` is the vendor's."""
+
+    topic: str
+    url: str
+    id: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriptions(Generic[S]):
+    """How webhook subscriptions are kept right. `desired(settings, url)` is pure; the rest ask the vendor.
+
+    Only subscriptions that point at this channel's address are ever deleted.
+    """
+
+    desired: Callable[[S, str], Sequence[Subscription]]
+    list: Callable[[S, Http], Co[Sequence[Subscription]]]
+    create: Callable[[S, Subscription, Http], Co[None]]
+    delete: Callable[[S, Subscription, Http], Co[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Generic[S]):
+    """One thing the channel takes; made by `deliver()`, which checks the types."""
+
+    accepts: type[Entity] | type[Command] | type[Event]
+    run: Callable[[S, Any, Delivery, Http], Co[Receipt | Later]]
+    verbs: frozenset[str] | None
+    find: Callable[[S, Any, Delivery, Http], Co[Receipt | None]] | None
+    normal: Callable[[S, Any], Any] | None
+    collapse: bool
+
+    @property
+    def operation(self) -> str:
+        """The name of what is done, part of the delivery's key: the entity or command kind, or `event`."""
+        if issubclass(self.accepts, Event):
+            return "event"
+        return self.accepts.KIND + ("" if self.verbs is None else ":" + "+".join(sorted(self.verbs)))
+
+
+def deliver(
+    accepts: type[E],
+    run: Callable[[S, E, Delivery, Http], Co[Receipt] | Co[Later] | Co[Receipt | Later]],
+    *,
+    verbs: Sequence[str] | None = None,
+    find: Callable[[S, E, Delivery, Http], Co[Receipt | None]] | None = None,
+    normal: Callable[[S, E], E] | None = None,
+    collapse: bool | None = None,
+) -> Deliver[S]:
+    """A slot of `Connector.delivers`: `run` takes what `accepts` names.
+
+    For an entity, `verbs` are the past participles it is called for (default: every one but `deleted`). `Event`
+    accepts any event, foreign ones too. `find` looks up whether an attempt whose answer was lost took effect (None:
+    it did not). `normal` maps an entity to what the vendor would keep of it: idempotent, and used to compare.
+    `collapse` lets a newer queued state of one entity replace an older one (default: for entities).
+    """
+    return Deliver(
+        accepts=accepts,
+        run=run,
+        verbs=frozenset(verbs) if verbs is not None else None,
+        find=find,
+        normal=normal,
+        collapse=issubclass(accepts, Entity) if collapse is None else collapse,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector(Generic[S]):
+    """How to talk to one kind of system. What is filled in is what it can do; the core never tests `name`.
+
+    `base_url(settings)` is the API root; `hosts(settings)` are further hosts that credentials may go to. `emits`
+    names every entity kind and event type it can produce. `dropped` lists vendor fields left out, with the reason.
+    """
+
+    name: str
+    title: str
+    settings: type[S]
+    api_version: str = ""
+    base_url: Callable[[S], str] | None = None
+    hosts: Callable[[S], Sequence[str]] | None = None
+    auth: Auth[S] | None = None
+    limits: Limits[S] = field(default_factory=Limits[S])
+    classify: Callable[[Request, Response, datetime], Outcome] = classify_http
+    probe: Callable[[S, Http], Co[None]] | None = None
+    webhook: Webhook[S] | None = None
+    subscriptions: Subscriptions[S] | None = None
+    polls: tuple[Poll[S], ...] = ()
+    read: Callable[[S, Lookup, Http], Co[Sequence[Observation]]] | None = None
+    delivers: tuple[Deliver[S], ...] = ()
+    emits: tuple[str, ...] = ()
+    sandbox: Callable[[S], Sandbox] | None = None
+    dropped: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+AnyConnector = Connector[Any]
+"""A connector whose settings type is known only to itself."""

@@ -1,0 +1,302 @@
+"""The envelope: a CloudEvent as an immutable value whose data stays the bytes it came as until somebody reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import from_json, to_json
+
+from omnibridge.errors import CodecError, InvalidMessage
+from omnibridge.model.catalogue import lookup, short_type
+
+__all__ = ["JSON", "MAX_INTEGER", "AttributeValue", "Event", "is_json"]
+
+JSON = "application/json"
+MAX_INTEGER = 2**31 - 1
+
+AttributeValue = str | int | bool
+"""What a context attribute may be once decoded; timestamps, URIs and binary travel as their text."""
+
+_CORE = frozenset(
+    {
+        "id",
+        "source",
+        "type",
+        "specversion",
+        "datacontenttype",
+        "dataschema",
+        "subject",
+        "time",
+        "data",
+        "data_base64",
+    }
+)
+_NAME = re.compile(r"[a-z0-9]+")
+# The specification's String type: no control characters, no noncharacters, no lone surrogates.
+_BAD = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)")
+_JSON_TYPE = re.compile(r"[^/\s;]+/(?:json|[^/\s;]+\+json)\s*(?:;.*)?", re.IGNORECASE)
+_NO_EXTENSIONS: Mapping[str, AttributeValue] = MappingProxyType({})
+
+
+def is_json(content_type: str | None) -> bool:
+    """Whether a media type carries JSON: `*/json`, `*/*+json`, and nothing at all (the specification's default)."""
+    return content_type is None or _JSON_TYPE.fullmatch(content_type) is not None
+
+
+def _text(name: str, value: object, *, required: bool = False) -> None:
+    if value is None and not required:
+        return
+    if not isinstance(value, str) or not value:
+        raise CodecError(f"attribute {name!r} must be a non-empty string", where=name)
+    if _BAD.search(value):
+        raise CodecError(f"attribute {name!r} holds a character that CloudEvents strings may not have", where=name)
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """One CloudEvent 1.0.
+
+    `content` is the data as bytes, None where there is none (an explicit JSON null is `b"null"`). `time` is RFC 3339
+    text, kept as it was written, so nanoseconds survive. It satisfies the `cloudevents` SDK's `BaseCloudEvent`, so
+    every binding of the SDK takes it. Raises CodecError when an attribute breaks a rule of the specification.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    content: bytes | None = None
+    extensions: Mapping[str, AttributeValue] = field(default_factory=lambda: _NO_EXTENSIONS)
+
+    def __post_init__(self) -> None:
+        _text("id", self.id, required=True)
+        _text("source", self.source, required=True)
+        _text("type", self.type, required=True)
+        _text("subject", self.subject)
+        _text("datacontenttype", self.datacontenttype)
+        _text("dataschema", self.dataschema)
+        if self.time is not None and not (isinstance(self.time, str) and _RFC3339.fullmatch(self.time)):
+            raise CodecError("attribute 'time' is not an RFC 3339 timestamp", where="time")
+        for name, value in self.extensions.items():
+            if name in _CORE or not _NAME.fullmatch(name):
+                raise CodecError(
+                    "extension names are lower-case letters and digits, and none of the core names",
+                    where=name[:64],
+                )
+            if isinstance(value, bool):
+                continue
+            if isinstance(value, int):
+                if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+                    raise CodecError("integers are signed 32-bit", where=name)
+            else:
+                if not isinstance(value, str):
+                    raise CodecError("an extension is a string, an integer or a boolean", where=name)
+                if _BAD.search(value):
+                    raise CodecError("holds a character that CloudEvents strings may not have", where=name)
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def make(
+        cls,
+        type: str,
+        data: BaseModel | JsonValue,
+        *,
+        id: str,
+        source: str,
+        subject: str | None = None,
+        time: datetime | None = None,
+        dataschema: str | None = None,
+        extensions: Mapping[str, AttributeValue] | None = None,
+    ) -> Event:
+        """An event with JSON data, from a canonical model or any JSON value."""
+        content = (
+            data.__pydantic_serializer__.to_json(data, exclude_unset=True)
+            if isinstance(data, BaseModel)
+            else to_json(data)
+        )
+        return cls(
+            id=id,
+            source=source,
+            type=type,
+            subject=subject,
+            time=time.isoformat().replace("+00:00", "Z") if time else None,
+            datacontenttype=JSON,
+            dataschema=dataschema,
+            content=content,
+            extensions=extensions or _NO_EXTENSIONS,
+        )
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any], data: Any = None) -> Event:
+        """The SDK's event factory: an attribute map with strings, integers, booleans, datetimes or bytes, and the data."""
+        values = {k: v for k, v in attributes.items() if v is not None}
+        if values.pop("specversion", "1.0") != "1.0":
+            raise CodecError("only CloudEvents 1.0 is understood", where="specversion")
+        known = {
+            name: values.pop(name, None)
+            for name in ("id", "source", "type", "subject", "datacontenttype", "dataschema")
+        }
+        time = values.pop("time", None)
+        if isinstance(time, datetime):
+            time = time.isoformat().replace("+00:00", "Z")
+        if data is None or isinstance(data, bytes):
+            content = data
+        elif is_json(known["datacontenttype"]):
+            content = to_json(data)
+        elif isinstance(data, str):
+            content = data.encode()
+        else:
+            raise CodecError("data that is not JSON must be text or bytes", where="data")
+        return cls(**known, time=time, content=content, extensions=values)
+
+    def with_extensions(self, **extensions: AttributeValue | None) -> Event:
+        """The same event with extensions set, or removed where the value is None."""
+        merged = {**self.extensions, **extensions}
+        return Event(
+            id=self.id,
+            source=self.source,
+            type=self.type,
+            subject=self.subject,
+            time=self.time,
+            datacontenttype=self.datacontenttype,
+            dataschema=self.dataschema,
+            content=self.content,
+            extensions={name: value for name, value in merged.items() if value is not None},
+        )
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The type as people write it: `order.placed`; a foreign type as it is."""
+        return short_type(self.type)
+
+    @cached_property
+    def data(self) -> Any:
+        """The data: parsed JSON, text for `text/*`, else bytes; None where there is none.
+
+        Raises CodecError when the content is not what `datacontenttype` says.
+        """
+        if self.content is None:
+            return None
+        if is_json(self.datacontenttype):
+            try:
+                return from_json(self.content)
+            except ValueError as error:
+                raise CodecError(f"data is not valid JSON: {error}", where="data") from None
+        if (self.datacontenttype or "").lower().startswith("text/"):
+            try:
+                return self.content.decode()
+            except UnicodeDecodeError:
+                raise CodecError("data is not UTF-8 text", where="data") from None
+        return self.content
+
+    def parse(self) -> BaseModel:
+        """The data as its canonical model. Raises InvalidMessage for a foreign type or data of another shape."""
+        entry = lookup(self.type)
+        if entry is None:
+            raise InvalidMessage(f"{self.type!r} is not in the catalogue", where="type")
+        try:
+            return entry.model.model_validate_json(self.content or b"null")
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InvalidMessage(f"data of {entry.name} is malformed: {first['msg']}", where=f"data.{place}") from None
+
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Every context attribute that is set, `specversion` included."""
+        found: dict[str, AttributeValue] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+        }
+        for name in ("subject", "time", "datacontenttype", "dataschema"):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = value
+        found.update(self.extensions)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        return self.attributes() == other.attributes() and self.content == other.content
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.id))
+
+    # -- the SDK's BaseCloudEvent ----------------------------------------------------------------------------------
+
+    def get_id(self) -> str:
+        """The `id` attribute."""
+        return self.id
+
+    def get_source(self) -> str:
+        """The `source` attribute."""
+        return self.source
+
+    def get_type(self) -> str:
+        """The `type` attribute."""
+        return self.type
+
+    def get_specversion(self) -> str:
+        """Always `1.0`."""
+        return "1.0"
+
+    def get_datacontenttype(self) -> str | None:
+        """The `datacontenttype` attribute."""
+        return self.datacontenttype
+
+    def get_dataschema(self) -> str | None:
+        """The `dataschema` attribute."""
+        return self.dataschema
+
+    def get_subject(self) -> str | None:
+        """The `subject` attribute."""
+        return self.subject
+
+    def get_time(self) -> datetime | None:
+        """The `time` attribute, to the microsecond."""
+        if self.time is None:
+            return None
+        match = _RFC3339.fullmatch(self.time)
+        if match is None:  # the constructor refuses such a time
+            return None
+        day, clock, fraction, zone = match.groups()
+        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{'+00:00' if zone in 'Zz' else zone}")
+
+    def get_extension(self, extension_name: str) -> Any:
+        """An extension attribute, or None."""
+        return self.extensions.get(extension_name)
+
+    def get_data(self) -> dict[str, Any] | str | bytes | None:
+        """The data as the SDK's formats expect it: an object, text or bytes."""
+        data = self.data
+        if data is None or isinstance(data, (dict, str, bytes)):
+            return data
+        return json.dumps(data)
+
+    def get_attributes(self) -> dict[str, Any]:
+        """Every attribute that is set, with `time` as a datetime."""
+        found: dict[str, Any] = dict(self.attributes())
+        if self.time is not None:
+            found["time"] = self.get_time()
+        return found

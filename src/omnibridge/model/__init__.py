@@ -1,0 +1,107 @@
+"""The canonical model: what customers, orders, stock and messages are, whichever system they live in."""
+
+from omnibridge.model.base import Entity, Instant, Model, Ref
+from omnibridge.model.catalogue import (
+    COMMANDS,
+    ENTITIES,
+    PREFIX,
+    EventType,
+    catalogue,
+    entity_class,
+    full_type,
+    lookup,
+    short_type,
+)
+from omnibridge.model.consent import Basis, Consent, ConsentState, Medium, Proof, Purpose, consent_key
+from omnibridge.model.contact import Address, ContactPoint, Email, Phone, email_or_none, phone_or_none
+from omnibridge.model.customer import Customer
+from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
+from omnibridge.model.inventory import InventoryLevel
+from omnibridge.model.location import Location
+from omnibridge.model.message import Command, Direction, Media, Message, MessageState, SendMessage
+from omnibridge.model.money import Amount, Currency, Money, Quantity, decimal_text, minor_digits
+from omnibridge.model.order import (
+    Discount,
+    Discrepancy,
+    FulfilmentStatus,
+    Order,
+    OrderLine,
+    OrderStatus,
+    OrderTotals,
+    PaymentStatus,
+    ShippingLine,
+    TaxLine,
+)
+from omnibridge.model.payment import Payment, PaymentMethod, PaymentState
+from omnibridge.model.product import Price, Product, ProductStatus, Variant
+from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
+
+__all__ = [
+    "COMMANDS",
+    "ENTITIES",
+    "PREFIX",
+    "Address",
+    "Amount",
+    "Basis",
+    "Command",
+    "Consent",
+    "ConsentState",
+    "ContactPoint",
+    "Currency",
+    "Customer",
+    "Direction",
+    "Discount",
+    "Discrepancy",
+    "Email",
+    "Entity",
+    "EventType",
+    "Fulfilment",
+    "FulfilmentLine",
+    "FulfilmentMethod",
+    "FulfilmentState",
+    "FulfilmentStatus",
+    "Instant",
+    "InventoryLevel",
+    "Location",
+    "Media",
+    "Medium",
+    "Message",
+    "MessageState",
+    "Model",
+    "Money",
+    "Order",
+    "OrderLine",
+    "OrderStatus",
+    "OrderTotals",
+    "Payment",
+    "PaymentMethod",
+    "PaymentState",
+    "PaymentStatus",
+    "Phone",
+    "Price",
+    "Product",
+    "ProductStatus",
+    "Proof",
+    "Purpose",
+    "Quantity",
+    "Ref",
+    "Refund",
+    "RefundState",
+    "Return",
+    "ReturnLine",
+    "ReturnState",
+    "SendMessage",
+    "ShippingLine",
+    "TaxLine",
+    "Variant",
+    "catalogue",
+    "consent_key",
+    "decimal_text",
+    "email_or_none",
+    "entity_class",
+    "full_type",
+    "lookup",
+    "minor_digits",
+    "phone_or_none",
+    "short_type",
+]

@@ -1,0 +1,64 @@
+"""The two bases of the canonical model: `Model` for values, `Entity` for what systems keep and synchronise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
+
+__all__ = ["Entity", "Instant", "Model", "Ref"]
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Instant = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""A point in time with its offset known, written as RFC 3339 (`2026-11-22T10:00:00+01:00`)."""
+
+
+class Model(BaseModel):
+    """A frozen value that refuses unknown fields; `model_fields_set` tells an absent field from a null one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, validate_default=False)
+
+
+class Ref(Model):
+    """A link to another entity: by the vendor's id in what a connector says, by the canonical id in an event.
+
+    A connector fills `kind` and `external_id` (always a string, however the vendor writes it). The core fills `id`
+    and keeps `external_id` only inside the channel that knows it.
+    """
+
+    kind: str
+    external_id: str | None = None
+    id: str | None = None
+
+
+class Entity(Model):
+    """Something that a system keeps: it has an identity there and changes over time.
+
+    `KIND` names it in references and event types (`order` in `order.placed`). `id` is the canonical id; connectors
+    leave it unset. `attributes` are a company's own fields, mapped by configuration. `vendor` holds vendor fields
+    that are kept as they came because the model has no word for them; no other channel is written from it.
+    """
+
+    KIND: ClassVar[str] = ""
+
+    id: str | None = None
+    attributes: dict[str, JsonValue] = Field(default_factory=dict)
+    vendor: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class OpenEnum(StrEnum):
+    """An enumeration whose unknown members become `other`; the raw value is kept beside it by the model."""
+
+    @classmethod
+    def of(cls, raw: object) -> OpenEnum:
+        """The member for a vendor's word, or `other`."""
+        try:
+            return cls(str(raw).lower())
+        except ValueError:
+            return cls("other")

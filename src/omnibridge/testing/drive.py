@@ -1,0 +1,168 @@
+"""Runs an author's coroutine without a network or an event loop, against a sandbox or a script of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from omnibridge.connector import (
+    Class,
+    Connector,
+    Credential,
+    Cursor,
+    Effect,
+    Emit,
+    Http,
+    Keep,
+    Now,
+    Observation,
+    Outcome,
+    Reference,
+    Request,
+    Response,
+    Sandbox,
+    SandboxRequest,
+    Settings,
+)
+from omnibridge.errors import Ambiguous, AuthExpired, Permanent, Retryable
+
+__all__ = ["Drive", "Driven", "drive"]
+
+R = TypeVar("R")
+S = TypeVar("S", bound=Settings)
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Driven(Generic[R]):
+    """What happened: the coroutine's `result`, the requests it made, the references it kept, the pages it emitted."""
+
+    result: R
+    requests: list[Request]
+    kept: list[Reference]
+    pages: list[tuple[tuple[Observation, ...], Cursor | None]]
+
+    @property
+    def emitted(self) -> list[Observation]:
+        """All observations of all pages, in order."""
+        return [seen for page, _ in self.pages for seen in page]
+
+
+@dataclass(slots=True)
+class Drive(Generic[S]):
+    """A connector, its settings and who answers: a `Sandbox`, a function, or a list of responses in order.
+
+    Answers are classed as in production: retryable ones raise Retryable, ambiguous ones Ambiguous; an expired
+    credential is renewed once and the request repeated.
+    """
+
+    connector: Connector[S]
+    settings: S
+    answers: Sandbox | Callable[[Request], Response] | Iterable[Response]
+    now: datetime = _EPOCH
+    credential: Credential | None = None
+    requests: list[Request] = field(default_factory=list[Request])
+
+    def http(self) -> Http:
+        """A handle whose keys are the step names, for readable tests."""
+        return Http(lambda step: f"key-{step}")
+
+    def run(self, make: Callable[[Http], Coroutine[Any, Any, R]]) -> Driven[R]:
+        """Drive `make(http)` to its end."""
+        coroutine = make(self.http())
+        done: Driven[Any] = Driven(None, [], [], [])
+        answer: Any = None
+        failure: Exception | None = None
+        while True:
+            try:
+                effect = coroutine.throw(failure) if failure is not None else coroutine.send(answer)
+            except StopIteration as stop:
+                done.result = stop.value
+                return done
+            failure = None
+            try:
+                answer = self._perform(effect, done)
+            except Exception as error:
+                failure = error
+
+    def _perform(self, effect: Effect, done: Driven[Any]) -> Any:
+        if isinstance(effect, Now):
+            return self.now
+        if isinstance(effect, Keep):
+            done.kept.append(effect.reference)
+            return None
+        if isinstance(effect, Emit):
+            done.pages.append((effect.observations, effect.cursor))
+            return None
+        done.requests.append(effect.request)
+        response, outcome = self._exchange(effect.request)
+        if outcome.kind is Class.EXPIRED and self._renew():
+            response, outcome = self._exchange(effect.request)
+        if outcome.kind in (Class.OK, Class.PERMANENT):
+            return response
+        what = outcome.reason or f"answered {response.status}"
+        if outcome.kind is Class.RETRY:
+            raise Retryable(what, after=outcome.after)
+        if outcome.kind is Class.AMBIGUOUS:
+            raise Ambiguous(what)
+        raise AuthExpired(what)
+
+    def _renew(self) -> bool:
+        auth = self.connector.auth
+        if auth is None or auth.obtain is None:
+            return False
+        obtain, old = auth.obtain, self.credential
+        plain: Drive[S] = Drive(self.connector, self.settings, self.answers, self.now, None)
+        plain._authless = True
+        self.credential = plain.run(lambda http: obtain(self.settings, old, http)).result
+        return True
+
+    _authless: bool = False
+
+    def _exchange(self, request: Request) -> tuple[Response, Outcome]:
+        auth = self.connector.auth
+        if auth is not None and auth.obtain is not None and self.credential is None and not self._authless:
+            self._renew()
+        headers: Mapping[str, str] = {}
+        if auth is not None and not self._authless:
+            headers = auth.headers(self.settings, self.credential, request, self.now)
+        self.requests.append(request)
+        response = self._answer(request, headers)
+        return response, self.connector.classify(request, response, self.now)
+
+    def _answer(self, request: Request, headers: Mapping[str, str]) -> Response:
+        if isinstance(self.answers, Sandbox):
+            base = self.connector.base_url(self.settings) if self.connector.base_url else ""
+            path = request.path if "://" in request.path else base.rstrip("/") + request.path
+            parts = urlsplit(path)
+            query = "&".join(part for part in (parts.query, urlencode(request.params)) if part)
+            every = {k.lower(): v for k, v in {**request.headers, **headers}.items()}
+            if request.content_type:
+                every["content-type"] = request.content_type
+            return self.answers.handle(
+                SandboxRequest(request.method, parts.path + (f"?{query}" if query else ""), every, request.body)
+            )
+        if callable(self.answers):
+            return self.answers(request)
+        if not hasattr(self.answers, "__next__"):
+            self.answers = iter(self.answers)
+        try:
+            return next(self.answers)  # type: ignore[call-overload]
+        except StopIteration:
+            raise Permanent(f"the script has no answer for {request.method} {request.path}") from None
+
+
+def drive(
+    connector: Connector[S],
+    settings: S,
+    answers: Sandbox | Callable[[Request], Response] | Iterable[Response],
+    make: Callable[[Http], Coroutine[Any, Any, R]],
+    *,
+    now: datetime = _EPOCH,
+    credential: Credential | None = None,
+) -> Driven[R]:
+    """`Drive(...).run(make)`: one exchange from its beginning to its end."""
+    return Drive(connector, settings, answers, now, credential).run(make)
