@@ -37,7 +37,8 @@ class Snapshot:
     `entity` sets exactly the fields that the vendor told; unset fields are unknown and change nothing, a field set
     to None is known to be empty. `version` orders snapshots of one entity within the channel; None means "now" and
     is taken as newest. `deleted` says that it is gone there. `custom` are the vendor's custom fields by the vendor's
-    own names, for `[channels.NAME.map]`. `external_id` is the id in the vendor's system, as text.
+    own names, for `[channels.NAME.map]`. `external_id` is the id in the vendor's system, as text; `aliases` are further
+    ids of the same entity there (merged records). `ours` is the canonical id, where the vendor keeps it in a field.
     """
 
     entity: Entity
@@ -46,6 +47,7 @@ class Snapshot:
     deleted: bool = False
     custom: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     aliases: Sequence[str] = ()
+    ours: str | None = None
 
     @property
     def kind(self) -> str:
@@ -102,6 +104,7 @@ def dump_observations(observations: Sequence[Observation]) -> bytes:
                     "deleted": seen.deleted,
                     "custom": dict(seen.custom),
                     "aliases": list(seen.aliases),
+                    "ours": seen.ours,
                     "entity": seen.entity.model_dump(mode="json", exclude_unset=True),
                 }
             )
@@ -144,6 +147,7 @@ def _load(item: dict[str, Any]) -> Observation:
             deleted=item["deleted"],
             custom=item["custom"],
             aliases=tuple(item["aliases"]),
+            ours=item["ours"],
         )
     if "lookup" in item:
         return Lookup(kind=item["lookup"], external_id=item["id"], hint=item["hint"])

@@ -1,0 +1,202 @@
+"""What the stages ask of a journal: values in, values out, each call one transaction, never a callback inside one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from omnibridge.connector import Reference
+from omnibridge.journal.rows import (
+    Accepted,
+    Claimed,
+    Counts,
+    DeliveryRow,
+    EntityKey,
+    InboxRow,
+    Known,
+    NewDelivery,
+    NewInbox,
+    Processed,
+    ReferenceWrite,
+    Retention,
+    Settled,
+    Step,
+    StoredEvent,
+)
+
+__all__ = ["Conflict", "Journal"]
+
+
+class Conflict(Exception):
+    """Somebody wrote in between; read again and redo. Nothing of the call was stored."""
+
+
+class Journal(Protocol):
+    """The durable truth. Every writing call returns after its commit is synced to disk.
+
+    All methods raise StorageError when the store cannot take work now, and StorageFailed once a sync has failed:
+    after that every call fails. A cancelled caller's write may or may not have been stored. Implementations group
+    the calls that wait into one commit; a call that fails alone fails alone.
+    """
+
+    # -- accept ----------------------------------------------------------------------------------------------------
+
+    async def accept(self, item: NewInbox) -> Accepted:
+        """Store one incoming thing unless its dedupe key is known."""
+        ...
+
+    # -- process ---------------------------------------------------------------------------------------------------
+
+    async def pending(self, after: int, limit: int) -> Sequence[InboxRow]:
+        """Pending inbox rows with an id above `after`, in order."""
+        ...
+
+    async def known(self, keys: Sequence[EntityKey]) -> Mapping[EntityKey, Known]:
+        """What is known about each key; every key has an entry."""
+        ...
+
+    async def entities(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[bytes, int]]:
+        """Canonical entities by (kind, id): JSON and revision. Those that do not exist are absent."""
+        ...
+
+    async def process(self, batch: Sequence[Processed]) -> None:
+        """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
+        ...
+
+    # -- deliver ---------------------------------------------------------------------------------------------------
+
+    async def ensure(self, deliveries: Sequence[NewDelivery]) -> None:
+        """Insert deliveries whose keys do not exist yet (recurring tasks at start)."""
+        ...
+
+    async def claim(self, channel: str, limit: int, now: datetime) -> Sequence[Claimed]:
+        """Take up to `limit` ready, due deliveries of a channel, heads of different lanes, smallest priority first.
+
+        A claimed delivery is not claimed again until it is settled or released, or the process has ended.
+        """
+        ...
+
+    async def next_due(self, channel: str) -> datetime | None:
+        """When the earliest ready, unclaimed delivery of a channel is due; None when there is none."""
+        ...
+
+    def release(self, ids: Sequence[int]) -> None:
+        """Give claims back without an attempt (shutdown, an open breaker)."""
+        ...
+
+    async def references(
+        self, channel: str, ids: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[str, bytes | None]]:
+        """External id and shadow (JSON) in `channel` of canonical entities by (kind, id). Unseen ones are absent."""
+        ...
+
+    async def start(self, delivery: int, step: Step) -> None:
+        """Freeze a writing request before its first byte leaves. An existing (name, generation) stays as it is."""
+        ...
+
+    async def finish(self, delivery: int, step: Step) -> None:
+        """Record the response of a started step."""
+        ...
+
+    async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
+        """Store a reference in the middle of an exchange."""
+        ...
+
+    async def emit(self, delivery: int, item: NewInbox, cursor: tuple[str, bytes] | None) -> None:
+        """Store a page of observations together with the cursor (name, JSON) that comes after it."""
+        ...
+
+    async def settle(self, settled: Settled) -> None:
+        """Store the outcome of one attempt with everything it caused, and free the lane as its state demands."""
+        ...
+
+    # -- small state -----------------------------------------------------------------------------------------------
+
+    async def cursor(self, channel: str, name: str) -> bytes | None:
+        """Where a poll stands, as JSON."""
+        ...
+
+    async def credential(self, channel: str) -> bytes | None:
+        """The channel's stored credential, opened."""
+        ...
+
+    async def save_credential(self, channel: str, content: bytes) -> None:
+        """Store a credential, sealed."""
+        ...
+
+    # -- looking and mending ---------------------------------------------------------------------------------------
+
+    async def event(self, id: str) -> StoredEvent | None:
+        """An event by its id (any source), or by a unique beginning of at least 6 characters."""
+        ...
+
+    async def events(
+        self,
+        *,
+        type: str | None = None,
+        channel: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[StoredEvent]:
+        """Stored events, newest first. `type` is a full type."""
+        ...
+
+    async def inbox(
+        self, *, channel: str | None = None, state: str | None = None, limit: int = 50
+    ) -> Sequence[InboxRow]:
+        """Inbox rows, newest first."""
+        ...
+
+    async def deliveries(
+        self, *, channel: str | None = None, state: str | None = None, event: str | None = None, limit: int = 50
+    ) -> Sequence[DeliveryRow]:
+        """Deliveries, newest first, with their last attempt."""
+        ...
+
+    async def delivery(self, id: int) -> DeliveryRow | None:
+        """One delivery with its whole history and its frozen steps."""
+        ...
+
+    async def replay_inbox(self, ids: Sequence[int]) -> int:
+        """Make invalid (or done) inbox rows pending again; how many."""
+        ...
+
+    async def replay(self, ids: Sequence[int], now: datetime) -> int:
+        """Make dead, unknown, parked or refused deliveries ready again with the same keys; how many."""
+        ...
+
+    async def resend(self, id: int, now: datetime) -> int | None:
+        """Send a settled delivery once more under new keys: the new generation, or None for an unknown id."""
+        ...
+
+    async def close_unknown(self, id: int, now: datetime) -> bool:
+        """An operator saw that it took effect: mark an unknown delivery done and free its lane."""
+        ...
+
+    async def links(self, kind: str, id: str) -> Sequence[ReferenceWrite]:
+        """Every reference of a canonical entity."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How much is where."""
+        ...
+
+    # -- care ------------------------------------------------------------------------------------------------------
+
+    async def retain(self, policy: Retention) -> int:
+        """Remove what may go, in short transactions; how many rows went."""
+        ...
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy to a new file while running. Raises StorageError when the file exists."""
+        ...
+
+    async def check_integrity(self) -> Sequence[str]:
+        """Page and index problems in words; empty when the file is sound."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what waits and close. Later calls raise StorageError."""
+        ...
