@@ -33,7 +33,7 @@ test: $(READY) $(TRYTON_READY) ## run all tests
 check: $(READY) ## check format, style, types, floors and generated documents
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright
 	$(BIN)/lint-imports
 	@# The one place that compares the generated documents with the code:
 	@if [ -f docs/generate.py ]; then $(BIN)/python docs/generate.py --check; fi
