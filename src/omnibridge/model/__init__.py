@@ -16,6 +16,7 @@ from omnibridge.model.consent import Basis, Consent, ConsentState, Medium, Proof
 from omnibridge.model.contact import Address, ContactPoint, Email, Phone, email_or_none, phone_or_none
 from omnibridge.model.customer import Customer
 from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
+from omnibridge.model.identity import canonical_id, event_id
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
 from omnibridge.model.message import Command, Direction, Media, Message, MessageState, SendMessage
@@ -94,11 +95,13 @@ __all__ = [
     "ShippingLine",
     "TaxLine",
     "Variant",
+    "canonical_id",
     "catalogue",
     "consent_key",
     "decimal_text",
     "email_or_none",
     "entity_class",
+    "event_id",
     "full_type",
     "lookup",
     "minor_digits",

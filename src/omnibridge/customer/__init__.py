@@ -1,0 +1,5 @@
+"""One customer: the consent gate."""
+
+from omnibridge.customer.gate import ConsentGate
+
+__all__ = ["ConsentGate"]

@@ -1,0 +1,324 @@
+"""Compares what a channel says with what it said before, and with the canonical entity, and derives what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import JsonValue
+from pydantic_core import from_json, to_json
+
+from omnibridge.connector import Occurrence, Snapshot, Version
+from omnibridge.event import JSON, Event
+from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite
+from omnibridge.model import Order, canonical_id, event_id, full_type, lookup
+from omnibridge.reconcile.derive import verbs
+from omnibridge.reconcile.links import links_in, resolve
+
+__all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
+
+_MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to different channels
+_PERMISSIVE = frozenset({"granted", "pending"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What reconciling must know about the channel that speaks.
+
+    `inward` maps the vendor's custom field names to the company's attribute names. `collects_consent`: a permission
+    first given here, with the vendor's time and proof, counts; elsewhere a grant is only a copy.
+    """
+
+    name: str
+    source: str
+    inward: Mapping[str, str] = field(default_factory=dict[str, str])
+    collects_consent: bool = False
+
+
+@dataclass(slots=True)
+class Derived:
+    """What one inbox row came to, before routing."""
+
+    references: list[ReferenceWrite] = field(default_factory=list[ReferenceWrite])
+    shadows: list[ShadowWrite] = field(default_factory=list[ShadowWrite])
+    entities: list[EntityWrite] = field(default_factory=list[EntityWrite])
+    events: list[Event] = field(default_factory=list[Event])
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A snapshot with what it says as JSON (the company's names for custom fields) and the entity keys it needs."""
+
+    snapshot: Snapshot
+    said: dict[str, Any]
+    key: EntityKey
+    links: tuple[EntityKey, ...]
+
+
+def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
+    """Everything about a snapshot that needs no state, so that the state can be read for a whole batch at once."""
+    said: dict[str, Any] = seen.entity.model_dump(mode="json", exclude_unset=True)
+    said.pop("id", None)
+    mapped: dict[str, JsonValue] = {
+        ours: seen.custom[theirs] for theirs, ours in channel.inward.items() if theirs in seen.custom
+    }
+    if mapped:
+        said["attributes"] = {**said.get("attributes", {}), **mapped}
+    links = tuple(
+        EntityKey(channel.name, link["kind"], link["external_id"])
+        for link in links_in(type(seen.entity), said)
+        if link.get("external_id") is not None
+    )
+    return Prepared(seen, said, EntityKey(channel.name, seen.kind, seen.external_id), links)
+
+
+class Reconciler:
+    """Works on one batch: `state` holds what the journal knew, and each snapshot sees what the ones before it changed.
+
+    Pure but for that dictionary. `merged` holds the canonical entities by (kind, id).
+    """
+
+    def __init__(self, state: dict[EntityKey, Known], entities: dict[tuple[str, str], tuple[bytes, int]]) -> None:
+        self._state = state
+        self._entities = entities
+
+    # -- snapshots -------------------------------------------------------------------------------------------------
+
+    def snapshot(
+        self, channel: ChannelView, prepared: Prepared, origin: Origin, received: datetime, derived: Derived
+    ) -> str | None:
+        """Take a snapshot in; returns the canonical id, or None when it was older than what is known."""
+        seen, said, key = prepared.snapshot, prepared.said, prepared.key
+        known = self._state.get(key, Known())
+        version = version_text(seen.version)
+        if known.version is not None and version is not None and _older(version, known.version):
+            return known.id
+        id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
+        if known.id is None:
+            derived.references.append(ReferenceWrite(channel.name, seen.kind, seen.external_id, id_))
+        before = from_json(known.shadow) if known.shadow is not None else {}
+        if seen.deleted:
+            if not known.deleted:
+                self._deleted(channel, prepared, known, id_, version, received, derived)
+            return id_
+        changed = {name: value for name, value in said.items() if name not in before or before[name] != value}
+        if changed or known.deleted or known.shadow is None:
+            content = to_json({**before, **said})
+            self._shadow(key, known, id_, content, version or known.version, derived)
+        if origin is not Origin.RECEIPT and (changed or known.deleted):
+            self._apply(channel, key, known, id_, seen, origin, changed, version, received, derived)
+        return id_
+
+    def _shadow(
+        self, key: EntityKey, known: Known, id_: str, content: bytes, version: str | None, derived: Derived
+    ) -> None:
+        derived.shadows.append(ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version))
+        self._state[key] = Known(id_, content, known.shadow_rev + 1, version, False, known.entity, known.entity_rev)
+
+    def _deleted(
+        self,
+        channel: ChannelView,
+        prepared: Prepared,
+        known: Known,
+        id_: str,
+        version: str | None,
+        received: datetime,
+        derived: Derived,
+    ) -> None:
+        key = prepared.key
+        content = known.shadow or to_json(prepared.said)
+        derived.shadows.append(
+            ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted=True)
+        )
+        self._state[key] = Known(id_, content, known.shadow_rev + 1, version, True, known.entity, known.entity_rev)
+        document = self._document(key.kind, id_)
+        data = document["entity"] if document else {**from_json(content), "id": id_}
+        self._event(
+            channel, key, "deleted", data, version or received.isoformat(), _when(prepared.snapshot, received), derived
+        )
+
+    def _apply(
+        self,
+        channel: ChannelView,
+        key: EntityKey,
+        known: Known,
+        id_: str,
+        seen: Snapshot,
+        origin: Origin,
+        changed: dict[str, Any],
+        version: str | None,
+        received: datetime,
+        derived: Derived,
+    ) -> None:
+        document = self._document(key.kind, id_)
+        before: dict[str, Any] | None = document["entity"] if document else None
+        owner: str = document["origin"] if document else channel.name
+        fresh = self._resolved(channel.name, type(seen.entity), changed, derived)
+        if key.kind == "consent":
+            fresh = _attested(channel, origin, before, fresh)
+        after: dict[str, Any] = dict(before) if before is not None else {"id": id_}
+        for name, value in fresh.items():
+            if name in _MERGED and isinstance(value, dict):
+                after[name] = {**after.get(name, {}), **value}
+            elif owner == channel.name or key.kind in _SHARED or after.get(name) in (None, [], {}):
+                after[name] = value
+        if isinstance(seen.entity, Order) and owner == channel.name:
+            wrong = [d.model_dump(mode="json") for d in seen.entity.check()]
+            if wrong or after.get("discrepancies"):
+                after["discrepancies"] = wrong
+        if before is not None and all(before.get(k) == v for k, v in after.items()):
+            return
+        happened = verbs(key.kind, before, after)
+        body = to_json(after)
+        rev = self._entities.get((key.kind, id_), (b"", 0))[1]
+        stored = b'{"origin":' + to_json(owner) + b',"entity":' + body + b"}"
+        derived.entities.append(EntityWrite(key.kind, id_, rev, stored))
+        self._entities[key.kind, id_] = (stored, rev + 1)
+        # Vendors stamp to the second: a second change within it must not take the first one's event id.
+        stamp = version or blake2b(body, digest_size=8).hexdigest()
+        if version is not None and version == known.version:
+            stamp += blake2b(body, digest_size=8).hexdigest()
+        for verb in happened:
+            self._event(channel, key, verb, after, stamp, _when(seen, received), derived, body)
+
+    def _document(self, kind: str, id_: str) -> dict[str, Any] | None:
+        found = self._entities.get((kind, id_))
+        return from_json(found[0]) if found is not None else None
+
+    def _resolved(self, channel: str, model: type[Any], changed: dict[str, Any], derived: Derived) -> dict[str, Any]:
+        links = links_in(model, changed)
+        if not links:
+            return changed
+        fresh: dict[str, Any] = from_json(to_json(changed))  # the shadow keeps the vendor's ids
+        for link in links_in(model, fresh):
+            if link.get("external_id") is not None:
+                resolve(link, self.reference(channel, link["kind"], link["external_id"], derived))
+        return fresh
+
+    def reference(self, channel: str, kind: str, external_id: str, derived: Derived) -> str:
+        """The canonical id of what a channel names, made from the name when it was never seen."""
+        key = EntityKey(channel, kind, external_id)
+        known = self._state.get(key)
+        if known is not None and known.id is not None:
+            return known.id
+        id_ = canonical_id(channel, kind, external_id)
+        derived.references.append(ReferenceWrite(channel, kind, external_id, id_))
+        self._state[key] = Known(id=id_)
+        return id_
+
+    def _event(
+        self,
+        channel: ChannelView,
+        key: EntityKey,
+        verb: str,
+        data: Mapping[str, Any],
+        stamp: str,
+        at: datetime,
+        derived: Derived,
+        body: bytes | None = None,
+    ) -> None:
+        entry = lookup(f"{key.kind}.{verb}")
+        type_ = entry.type if entry else f"{key.kind}.{verb}"
+        id_ = str(data["id"])
+        derived.events.append(
+            Event(
+                id=event_id(key.channel, key.kind, key.external_id, stamp, type_),
+                source=channel.source,
+                type=type_,
+                subject=id_,
+                time=at.isoformat().replace("+00:00", "Z"),
+                datacontenttype=JSON,
+                dataschema=entry.dataschema if entry else None,
+                content=body if body is not None else to_json(data),
+                extensions={"channel": channel.name, "partitionkey": _partition(key.kind, data, id_)},
+            )
+        )
+
+    # -- occurrences -----------------------------------------------------------------------------------------------
+
+    def occurrence(self, channel: ChannelView, seen: Occurrence, received: datetime, derived: Derived) -> None:
+        """Take an occurrence in: a whole CloudEvent keeps its identity, anything else becomes an event of the channel."""
+        if seen.event is not None:
+            event = seen.event
+            if "partitionkey" not in event.extensions and event.subject:
+                event = event.with_extensions(partitionkey=event.subject)
+            derived.events.append(event.with_extensions(channel=channel.name))
+            return
+        type_ = full_type(seen.type)
+        subject = None
+        if seen.subject is not None:
+            subject = seen.subject.id
+            if subject is None and seen.subject.external_id is not None:
+                subject = self.reference(channel.name, seen.subject.kind, seen.subject.external_id, derived)
+        entry = lookup(type_)
+        at = seen.at or received
+        id_ = event_id(channel.name, "", seen.key, "", type_)
+        derived.events.append(
+            Event(
+                id=id_,
+                source=channel.source,
+                type=type_,
+                subject=subject,
+                time=at.isoformat().replace("+00:00", "Z"),
+                datacontenttype=JSON,
+                dataschema=entry.dataschema if entry else None,
+                content=to_json(seen.data),
+                extensions={"channel": channel.name, "partitionkey": subject or id_},
+            )
+        )
+
+
+_SHARED = frozenset({"customer", "consent", "inventory", "product", "location"})
+"""Kinds that several channels write: the newest occurrence wins. Of the rest the channel that made one owns it, and
+others only fill in what it left open."""
+
+
+def version_text(version: Version | None) -> str | None:
+    """A version as text that sorts: integers and instants are padded to one width."""
+    if version is None or isinstance(version, str):
+        return version
+    if isinstance(version, datetime):
+        return f"{round(version.timestamp() * 1_000_000):020d}"
+    return f"{version:020d}"
+
+
+def _older(version: str, known: str) -> bool:
+    return version < known
+
+
+def _when(seen: Snapshot, received: datetime) -> datetime:
+    return seen.version if isinstance(seen.version, datetime) else received
+
+
+def _partition(kind: str, data: Mapping[str, Any], id_: str) -> str:
+    """The lane's root: the customer where one is known, so that all about one person leaves in order."""
+    for name in ("buyer", "customer"):
+        link: Mapping[str, Any] | None = data.get(name)
+        if link and link.get("id"):
+            return str(link["id"])
+    return id_
+
+
+def _attested(
+    channel: ChannelView, origin: Origin, before: Mapping[str, Any] | None, fresh: dict[str, Any]
+) -> dict[str, Any]:
+    """Keep a permission from being made by copying: only a channel that collects consent grants, with time and proof.
+
+    A withdrawal counts from anywhere. What is refused becomes `unknown` for a permission that was never seen, and
+    changes nothing about one that was.
+    """
+    state = fresh.get("state")
+    if state not in _PERMISSIVE:
+        return fresh
+    proven = bool((fresh.get("proof") or {}).get("at") or fresh.get("changed_at"))
+    newer = (
+        before is None or not before.get("changed_at") or str(fresh.get("changed_at") or "") > str(before["changed_at"])
+    )
+    if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:
+        return fresh
+    if before is None:
+        return {**fresh, "state": "unknown"}
+    return {}
