@@ -54,6 +54,14 @@ class Snapshot:
         """The entity's kind: `order`."""
         return self.entity.KIND
 
+    @classmethod
+    def gone(cls, kind: str, external_id: str, version: Version | None = None) -> Snapshot:
+        """ "It is no longer there", told by its id alone: an entity with no field set, not even a required one.
+
+        Raises UnknownItem for a kind that does not exist.
+        """
+        return cls(entity_class(kind).model_construct(), external_id, version, deleted=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
@@ -140,8 +148,10 @@ def load_observations(body: bytes) -> tuple[Observation, ...]:
 
 def _load(item: dict[str, Any]) -> Observation:
     if "snapshot" in item:
+        model = entity_class(item["snapshot"])
+        bare = item["deleted"] and not item["entity"]
         return Snapshot(
-            entity=entity_class(item["snapshot"]).model_validate(item["entity"]),
+            entity=model.model_construct() if bare else model.model_validate(item["entity"]),
             external_id=item["id"],
             version=_version_in(item["version"]),
             deleted=item["deleted"],
