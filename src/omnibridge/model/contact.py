@@ -13,6 +13,7 @@ from omnibridge.model.base import Model
 
 __all__ = ["Address", "ContactPoint", "Email", "Phone", "email_or_none", "phone_or_none"]
 
+_E164 = re.compile(r"\+[1-9]\d{1,14}")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f<>,;]{1,64}@[^\s@\x00-\x1f\x7f<>,;]{1,255}")
 
 
@@ -39,7 +40,8 @@ def phone_or_none(raw: str | None, region: str | None = None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return number if _E164.fullmatch(number) else None  # some plans allow more than E.164's fifteen digits
 
 
 def _email(value: str) -> str:
@@ -50,7 +52,7 @@ def _email(value: str) -> str:
 
 
 def _phone(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{1,14}", value):
+    if not _E164.fullmatch(value):
         raise ValueError("not an E.164 phone number, such as +4533123456")
     return value
 
