@@ -27,6 +27,10 @@ class Clock(Protocol):
         """Return when `seconds` have passed on this clock."""
         ...
 
+    async def wait(self, event: anyio.Event, seconds: float | None) -> bool:
+        """Return True when `event` is set, or False when `seconds` have passed first (None: however long it takes)."""
+        ...
+
     def random(self) -> float:
         """A number in [0, 1), for jitter."""
         ...
@@ -46,6 +50,12 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep on the running event loop."""
         await anyio.sleep(seconds)
+
+    async def wait(self, event: anyio.Event, seconds: float | None) -> bool:
+        """Wait on the running event loop."""
+        with anyio.move_on_after(seconds):
+            await event.wait()
+        return event.is_set()
 
     def random(self) -> float:
         """A number in [0, 1) from the process's generator; jitter needs no secrecy."""

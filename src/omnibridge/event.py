@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -46,14 +47,18 @@ _BAD = re.compile(
     + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,12})?([Zz]|[+-]\d\d:\d\d)")
+_RFC3339 = re.compile(
+    r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]"
+    r"((?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60))(\.[0-9]+)?([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_MEDIA_TYPE = re.compile(r"[!#$&^_.+0-9A-Za-z-]+/[!#$&^_.+0-9A-Za-z-]+[ \t]*(?:;[\t -~]*)?")
 _JSON_TYPE = re.compile(r"[^/\s;]+/(?:json|[^/\s;]+\+json)\s*(?:;.*)?", re.IGNORECASE)
 _NO_EXTENSIONS: Mapping[str, AttributeValue] = MappingProxyType({})
 
 
 def is_json(content_type: str | None) -> bool:
     """Whether a media type carries JSON: `*/json`, `*/*+json`, and nothing at all (the specification's default)."""
-    return content_type is None or _JSON_TYPE.fullmatch(content_type) is not None
+    return content_type is None or content_type == JSON or _JSON_TYPE.fullmatch(content_type) is not None
 
 
 def _text(name: str, value: object, *, required: bool = False) -> None:
@@ -61,8 +66,33 @@ def _text(name: str, value: object, *, required: bool = False) -> None:
         return
     if not isinstance(value, str) or not value:
         raise CodecError(f"attribute {name!r} must be a non-empty string", where=name)
-    if _BAD.search(value):
+    if not _is_string(value):
         raise CodecError(f"attribute {name!r} holds a character that CloudEvents strings may not have", where=name)
+
+
+def _is_string(value: str) -> bool:
+    if value.isascii():
+        return value.isprintable()
+    return _BAD.search(value) is None
+
+
+@lru_cache(maxsize=1024)
+def _is_name(name: str) -> bool:
+    return name not in _CORE and _NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_media_type(value: str) -> bool:
+    return _MEDIA_TYPE.fullmatch(value) is not None
+
+
+def _check_time(value: object) -> None:
+    found = _RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise CodecError("attribute 'time' is not an RFC 3339 timestamp", where="time")
+    year, month, day = int(found[1]), int(found[2]), int(found[3])
+    if year == 0 or (day > 28 and day > monthrange(year, month)[1]):
+        raise CodecError("attribute 'time' names a day that does not exist", where="time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +119,28 @@ class Event:
         _text("source", self.source, required=True)
         _text("type", self.type, required=True)
         _text("subject", self.subject)
-        _text("datacontenttype", self.datacontenttype)
         _text("dataschema", self.dataschema)
-        if self.time is not None and not (isinstance(self.time, str) and _RFC3339.fullmatch(self.time)):
-            raise CodecError("attribute 'time' is not an RFC 3339 timestamp", where="time")
+        if self.datacontenttype is not None:
+            _text("datacontenttype", self.datacontenttype)
+            if not _is_media_type(self.datacontenttype):
+                raise CodecError("attribute 'datacontenttype' is not a media type", where="datacontenttype")
+        if self.time is not None:
+            _check_time(self.time)
         for name, value in self.extensions.items():
-            if name in _CORE or not _NAME.fullmatch(name):
+            if not _is_name(name):
                 raise CodecError(
                     "extension names are lower-case letters and digits, and none of the core names",
                     where=name[:64],
                 )
-            if isinstance(value, bool):
+            if isinstance(value, str):
+                if not _is_string(value):
+                    raise CodecError("holds a character that CloudEvents strings may not have", where=name[:64])
+            elif isinstance(value, bool):
                 continue
-            if isinstance(value, int):
-                if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
-                    raise CodecError("integers are signed 32-bit", where=name)
-            else:
-                if not isinstance(value, str):
-                    raise CodecError("an extension is a string, an integer or a boolean", where=name)
-                if _BAD.search(value):
-                    raise CodecError("holds a character that CloudEvents strings may not have", where=name)
+            elif not isinstance(value, int):
+                raise CodecError("an extension is a string, an integer or a boolean", where=name[:64])
+            elif not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+                raise CodecError("integers are signed 32-bit", where=name[:64])
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -274,14 +306,16 @@ class Event:
         return self.subject
 
     def get_time(self) -> datetime | None:
-        """The `time` attribute, to the microsecond."""
-        if self.time is None:
+        """The `time` attribute, to the microsecond; a leap second as the end of the second before it."""
+        match = _RFC3339.fullmatch(self.time) if self.time is not None else None
+        if match is None:  # the constructor refuses any other time
             return None
-        match = _RFC3339.fullmatch(self.time)
-        if match is None:  # the constructor refuses such a time
-            return None
-        day, clock, fraction, zone = match.groups()
-        return datetime.fromisoformat(f"{day}T{clock}{(fraction or '')[:7]}{'+00:00' if zone in 'Zz' else zone}")
+        year, month, day, clock, fraction, zone = match.groups()
+        if clock.endswith("60"):
+            clock, fraction = f"{clock[:-2]}59", ".999999"
+        # Padded, as Python 3.11 reads a fraction of some lengths only.
+        fraction = (fraction or ".0")[:7].ljust(7, "0")
+        return datetime.fromisoformat(f"{year}-{month}-{day}T{clock}{fraction}{'+00:00' if zone in 'Zz' else zone}")
 
     def get_extension(self, extension_name: str) -> Any:
         """An extension attribute, or None."""

@@ -21,7 +21,7 @@ DOORS = {
     "hypothesis": ("testing/*",),
     "orjson": ("codec/*", "connector/body.py", "journal/*"),
     "phonenumbers": ("model/contact.py",),
-    "pluggy": ("registry.py", "connector/hookspec.py"),
+    "pluggy": ("registry.py", "connector/hooks.py"),
     "prometheus_client": ("daemon/metrics.py",),
     "pydantic": EVERYWHERE,  # the canonical model and every setting are pydantic models
     "pydantic_core": EVERYWHERE,

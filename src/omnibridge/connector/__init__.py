@@ -13,7 +13,7 @@ from omnibridge.connector.exchange import (
     classify_http,
     retry_after,
 )
-from omnibridge.connector.hookspec import PROJECT, hookimpl, hookspec, omnibridge_connectors
+from omnibridge.connector.hooks import PROJECT, hookimpl, hookspec, omnibridge_connectors
 from omnibridge.connector.http import Cursor, Effect, Emit, Http, Keep, Now, Send
 from omnibridge.connector.inbound import (
     DeliveryId,

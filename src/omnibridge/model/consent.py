@@ -11,11 +11,13 @@ __all__ = ["Basis", "Consent", "ConsentState", "Medium", "Proof", "Purpose", "co
 
 
 class Medium(StrEnum):
-    """The way a message travels."""
+    """The way a message travels. `chat` is any chat application that has no member of its own."""
 
     EMAIL = "email"
     SMS = "sms"
     WHATSAPP = "whatsapp"
+    RCS = "rcs"
+    CHAT = "chat"
     VOICE = "voice"
     PUSH = "push"
     POST = "post"

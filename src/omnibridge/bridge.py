@@ -1,0 +1,328 @@
+"""The one file that knows all stages: opens the journal, puts the stages together, and is the SDK that others embed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.abc
+import httpx
+import structlog
+from pydantic import BaseModel
+
+from omnibridge.channel import Channel
+from omnibridge.clock import Clock, SystemClock
+from omnibridge.config import Config, load, parse
+from omnibridge.connector import AnyConnector, Connector, Occurrence, Settings, dump_observations
+from omnibridge.customer import ConsentGate
+from omnibridge.delivery import Credentials, Scopes, Sender, Tasks, Vendor, Worker, make_transport, recurring_tasks
+from omnibridge.errors import StorageError, UnknownItem
+from omnibridge.event import Event
+from omnibridge.handlers import Handler, HandlerTasks, handler_channel
+from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
+from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, Retention, open_journal
+from omnibridge.model import Command, full_type, lookup
+from omnibridge.process import Processor
+from omnibridge.registry import Registry
+from omnibridge.routing import Route, Router, type_filter
+
+__all__ = ["Bridge"]
+
+_log = structlog.get_logger("omnibridge")
+_CARE_EVERY = timedelta(hours=1)
+
+
+class Bridge:
+    """A running bridge: `async with Bridge("bridge.toml") as bridge: ...`.
+
+    `config` is a path, TOML text in a `Config`, or nothing for a bridge without channels. `connectors` are used beside
+    the installed ones. `memory` keeps the journal in memory. `transport` replaces the network, `clock` replaces time.
+    Raises ConfigError when the configuration cannot be used, StorageError when the journal cannot.
+    """
+
+    def __init__(
+        self,
+        config: Config | Path | str | None = None,
+        *,
+        connectors: Iterable[AnyConnector] = (),
+        memory: bool = False,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.registry = Registry(connectors)
+        if isinstance(config, Config):
+            self.config = config
+        elif config is None:
+            self.config = parse("", {}, self.registry, name="(no configuration)", folder=Path())
+        else:
+            self.config = load(Path(config), os.environ if env is None else env, self.registry)
+        self.clock: Clock = clock or SystemClock()
+        self._memory = memory or config is None
+        self._transport = transport
+        self._handlers: dict[str, Handler] = {}
+        self._stack = AsyncExitStack()
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._journal: Journal | None = None
+        self._ingress: Ingress | None = None
+        self._processor: Processor | None = None
+        self._router = Router(())
+        self.workers: dict[str, Worker] = {}
+        self.scopes = Scopes(self.clock)
+
+    # -- before the start ------------------------------------------------------------------------------------------
+
+    def handler(
+        self, *events: str, name: str | None = None
+    ) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+        """Decorator: run an `async def f(data, event)` for each event of these types, durably.
+
+        `data` is the canonical model (the parsed data of a foreign type). The function runs at least once; an error
+        brings the event back later, `Permanent` makes it a dead letter. `name` must stay the same between restarts
+        (default: the function's name).
+        """
+
+        def register(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            called = name or getattr(function, "__name__", "handler")
+            if called in self._handlers or self._tasks is not None:
+                raise ValueError(f"handler {called!r} is registered twice, or after the start")
+            self._handlers[called] = Handler(called, tuple(events), function)
+            return function
+
+        return register
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self.config.require()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._tasks is not None and kind is None:
+            await self.drain()
+            self._tasks.cancel_scope.cancel()
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def _start(self) -> None:
+        file = self.config.file
+        if self._memory:
+            journal = await self._stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
+        else:
+            path = self.config.journal_path
+            seal = KeyringSeal.load(self.config.keyring_path, create=not path.exists())
+            journal = await self._stack.enter_async_context(open_journal(path, seal=seal, clock=self.clock))
+        self._journal = journal
+        channels = self._all_channels()
+        self._router = Router((*self.config.routes, *self._handler_routes()))
+        self._processor = Processor(
+            channels, journal, lambda: self._router, self.clock, in_flight=self._in_flight, stored=self._stored
+        )
+        token = file.server.token
+        self._ingress = Ingress(
+            channels,
+            journal,
+            self.clock,
+            public_url=file.bridge.public_url,
+            token=token.get_secret_value() if token else None,
+            stored=self._processor.wake,
+        )
+        transport = self._transport or await self._stack.enter_async_context(make_transport())
+        gate = ConsentGate(journal)
+        for name, channel in channels.items():
+            self.workers[name] = self._worker(channel, journal, transport, gate)
+        now = self.clock.now()
+        await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._tasks.start_soon(self._processor.run)
+        for worker in self.workers.values():
+            self._tasks.start_soon(worker.run)
+        self._tasks.start_soon(self._care)
+
+    def _all_channels(self) -> dict[str, Channel]:
+        channels = dict(self.config.channels)
+        events: AnyConnector = Connector(name="events", title="Events", settings=Settings)
+        tenant = self.config.file.bridge.tenant
+        channels[EVENTS_CHANNEL] = Channel(EVENTS_CHANNEL, events, Settings(), tenant)
+        for handler in self._handlers.values():
+            channel = handler_channel(handler, tenant)
+            channels[channel.name] = channel
+        return channels
+
+    def _handler_routes(self) -> Iterable[Route]:
+        for handler in self._handlers.values():
+            for event in handler.events:
+                target = f"handler:{handler.name}"
+                yield Route(f"{target} {event}", type_filter(event), (target,), echo=True)
+
+    def _worker(
+        self, channel: Channel, journal: Journal, transport: httpx.AsyncBaseTransport, gate: ConsentGate
+    ) -> Worker:
+        scope = self.scopes.of(channel)
+        handler = self._handlers.get(channel.name.removeprefix("handler:")) if ":" in channel.name else None
+        if handler is not None:
+            tasks: Tasks | HandlerTasks = HandlerTasks(handler)
+        else:
+            credentials = Credentials(channel, journal, self.clock)
+            sender = Sender(channel, scope, transport, self.clock)
+            tasks = Tasks(channel, Vendor(sender, credentials, scope.budget, journal, self.clock), gate)
+        return Worker(channel, tasks, journal, scope.breaker, self.clock, self._settled)
+
+    # -- the stages' signals ---------------------------------------------------------------------------------------
+
+    def _stored(self, channels: set[str]) -> None:
+        for name in channels:
+            worker = self.workers.get(name)
+            if worker is not None:
+                worker.wake()
+
+    def _settled(self) -> None:
+        if self._processor is not None:
+            self._processor.wake()
+
+    def _in_flight(self, channel: str, kind: str) -> bool:
+        worker = self.workers.get(channel)
+        return worker is not None and worker.creating.get(kind, 0) > 0
+
+    async def _care(self) -> None:
+        while True:
+            await self.clock.sleep(_CARE_EVERY.total_seconds())
+            try:
+                await self.retain()
+            except StorageError as error:
+                _log.warning("retention did not run", reason=error.what)
+
+    # -- the SDK ---------------------------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal:
+        """The journal. Raises RuntimeError before the start."""
+        if self._journal is None:
+            raise RuntimeError("the bridge is not running; use `async with`")
+        return self._journal
+
+    @property
+    def ingress(self) -> Ingress:
+        """The ingress stage. Raises RuntimeError before the start."""
+        if self._ingress is None:
+            raise RuntimeError("the bridge is not running; use `async with`")
+        return self._ingress
+
+    @property
+    def processor(self) -> Processor:
+        """The process stage. Raises RuntimeError before the start."""
+        if self._processor is None:
+            raise RuntimeError("the bridge is not running; use `async with`")
+        return self._processor
+
+    @property
+    def router(self) -> Router:
+        """The routes in force."""
+        return self._router
+
+    async def publish(self, event: Event) -> bool:
+        """Store an event; it is routed as if a channel had caused it. False when its (source, id) was known already.
+
+        Returns after the event is synced to disk.
+        """
+        seen = Occurrence(key=f"{event.source}\x1f{event.id}", event=event)
+        item = NewInbox(
+            EVENTS_CHANNEL, Origin.EVENT, dump_observations([seen]), self.clock.now(), dedupe=f"sdk\x1f{seen.key}"
+        )
+        accepted = await self.journal.accept(item)
+        self.processor.wake()
+        return not accepted.duplicate
+
+    def event(
+        self, type: str, data: BaseModel | Mapping[str, Any], *, id: str, subject: str | None = None, **extensions: str
+    ) -> Event:
+        """An event of this bridge's tenant, now; `type` may be a short name."""
+        entry = lookup(type)
+        return Event.make(
+            full_type(type),
+            data if isinstance(data, BaseModel) else dict(data),
+            id=id,
+            source=f"/{self.config.file.bridge.tenant}/{EVENTS_CHANNEL}",
+            subject=subject,
+            time=self.clock.now(),
+            dataschema=entry.dataschema if entry else None,
+            extensions=extensions,
+        )
+
+    async def send(self, command: Command, channel: str, *, id: str) -> bool:
+        """Ask one channel to do something, once per `id`. Raises UnknownItem for a channel that does not exist."""
+        if channel not in self.workers:
+            raise UnknownItem(
+                f"there is no channel {channel!r}", remedy=f"one of {', '.join(sorted(self.config.channels))}"
+            )
+        customer = command.customer.id if command.customer else None
+        lane = {"partitionkey": customer} if customer else {}
+        return await self.publish(self.event(f"command.{command.KIND}", command, id=id, target=channel, **lane))
+
+    def asgi(self) -> IngressApp:
+        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""
+        server = self.config.file.server
+        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=server.body_seconds)
+        return IngressApp(lambda: self.ingress, limits)
+
+    def wake(self) -> None:
+        """Look at the journal now: somebody changed it from outside (a replay)."""
+        self.processor.wake()
+        self._stored(set(self.workers))
+
+    async def idle(self) -> None:
+        """Return when nothing is left to do at this moment of the clock: for tests and for the end of a script."""
+        while True:
+            before = self.processor.handled, sum(sum(w.outcomes.values()) for w in self.workers.values())
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            if not self.processor.idle or not all(worker.idle for worker in self.workers.values()):
+                await anyio.sleep(0.001) if not self._memory else None
+                continue
+            if await self._due() or before != (
+                self.processor.handled,
+                sum(sum(w.outcomes.values()) for w in self.workers.values()),
+            ):
+                continue
+            return
+
+    async def _due(self) -> bool:
+        now = self.clock.now()
+        for name in self.workers:
+            due = await self.journal.next_due(name)
+            if due is not None and due <= now and not self.workers[name].held:
+                self.workers[name].wake()
+                return True
+        return False
+
+    async def drain(self) -> None:
+        """Stop in order: no new batch, what is under way is finished, within `drain_seconds`."""
+        self.processor.stop()
+        for worker in self.workers.values():
+            worker.stop()
+        with anyio.move_on_after(self.config.file.bridge.drain_seconds):
+            while not all(worker.idle for worker in self.workers.values()):
+                await anyio.sleep(0.01)
+
+    async def retain(self) -> int:
+        """Remove what the retention policy lets go; how many rows went."""
+        policy, now = self.config.file.retention, self.clock.now()
+        return await self.journal.retain(
+            Retention(
+                settled_before=now - timedelta(days=policy.settled_days),
+                dedupe_before=now - timedelta(days=policy.dedupe_days),
+                max_bytes=policy.max_bytes,
+            )
+        )

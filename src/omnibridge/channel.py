@@ -1,0 +1,58 @@
+"""A channel: one configured connector, with everything that the stages need to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from omnibridge.connector import AnyConnector, Deliver, Settings
+from omnibridge.event import Event
+from omnibridge.model import Command, Entity, lookup
+
+__all__ = ["Channel"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """`name` is its identity. `inward` maps the vendor's custom field names to the company's attribute names.
+
+    `url` is the public address of its webhook, with the path secret where the vendor signs nothing; None without a
+    `public_url`.
+    """
+
+    name: str
+    connector: AnyConnector
+    settings: Settings = field(repr=False)
+    tenant: str = "default"
+    inward: Mapping[str, str] = field(default_factory=dict[str, str])
+    collects_consent: bool = False
+    url: str | None = field(default=None, repr=False)
+    max_age: float = 3 * 86400.0
+
+    @property
+    def source(self) -> str:
+        """The `source` attribute of this channel's events."""
+        return f"/{self.tenant}/{self.connector.name}/{self.name}"
+
+    def slot(self, event: Event) -> Deliver[Settings] | None:
+        """The delivering function that takes `event`, the most particular first; None when nothing here does."""
+        return self.slot_for(event.type)
+
+    def slot_for(self, type_: str) -> Deliver[Settings] | None:
+        """The delivering function for a full or short event type, or None."""
+        entry = lookup(type_)
+        whole: Deliver[Settings] | None = None
+        for slot in self.connector.delivers:
+            if issubclass(slot.accepts, Event):
+                whole = whole or slot
+            elif entry is not None and entry.model is slot.accepts:
+                verb = entry.name.rpartition(".")[2]
+                if issubclass(slot.accepts, Command) or _takes(slot, verb):
+                    return slot
+        return whole
+
+
+def _takes(slot: Deliver[Settings], verb: str) -> bool:
+    if slot.verbs is not None:
+        return verb in slot.verbs
+    return issubclass(slot.accepts, Entity) and verb != "deleted"

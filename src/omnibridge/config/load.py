@@ -1,0 +1,221 @@
+"""Reads `bridge.toml`: resolves `${ENV}` and `file:` values, and says of everything wrong where it is and what to do."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from omnibridge.channel import Channel
+from omnibridge.config.locate import line_of
+from omnibridge.config.model import ConfigFile
+from omnibridge.errors import ConfigError
+from omnibridge.registry import Registry
+from omnibridge.routing import All, Any_, Exact, Filter, Route, parse_filter, type_filter
+
+__all__ = ["Config", "Problem", "load", "parse"]
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: where (`file:line field`), what, and what to do. A `warning` does not stop a start."""
+
+    where: str
+    what: str
+    remedy: str | None = None
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
+
+
+@dataclass(slots=True)
+class Config:
+    """A configuration that was read: the file's sections, channels, routes, and what is wrong with it."""
+
+    file: ConfigFile
+    folder: Path
+    channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
+    routes: tuple[Route, ...] = ()
+    problems: list[Problem] = field(default_factory=list[Problem])
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file."""
+        return self.folder / self.file.bridge.journal
+
+    @property
+    def keyring_path(self) -> Path:
+        """The keyring's file."""
+        named = self.file.bridge.keyring
+        return self.folder / named if named else self.journal_path.with_name(self.journal_path.name + ".keyring")
+
+    def require(self) -> Config:
+        """Itself. Raises ConfigError with every problem that is no warning."""
+        wrong = [problem for problem in self.problems if not problem.warning]
+        if wrong:
+            raise ConfigError("\n".join(map(str, wrong)))
+        return self
+
+
+def load(path: Path, env: Mapping[str, str], registry: Registry) -> Config:
+    """Read a file. Raises ConfigError when it is no readable TOML; everything else wrong is in `problems`."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no such file", where=str(path), remedy="give its path with --config, or write one: see the README"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {type(error).__name__}", where=str(path)) from None
+    return parse(text, env, registry, name=path.name, folder=path.parent)
+
+
+def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, folder: Path) -> Config:
+    """Read a configuration from text; `name` is used in messages, relative paths start at `folder`."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=name) from None
+    problems: list[Problem] = []
+
+    def problem(path: Sequence[str | int], what: str, remedy: str | None = None, *, warning: bool = False) -> None:
+        line = line_of(text, path)
+        dotted = ".".join(str(part) for part in path)
+        place = f"{name}:{line} {dotted}" if line else f"{name} {dotted}".rstrip()
+        problems.append(Problem(place, what, remedy, warning))
+
+    resolved = _resolve(raw, (), env, folder, problem)
+    try:
+        file = ConfigFile.model_validate(resolved)
+    except ValidationError as error:
+        _explain(error, (), problem)
+        return Config(ConfigFile(), folder, problems=problems)
+    config = Config(file, folder, problems=problems)
+    _channels(config, registry, problem)
+    _routes(config, problem)
+    return config
+
+
+def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], folder: Path, problem: Any) -> Any:
+    if isinstance(value, dict):
+        items: dict[str, Any] = value
+        return {key: _resolve(item, (*path, key), env, folder, problem) for key, item in items.items()}
+    if isinstance(value, list):
+        return [_resolve(item, (*path, place), env, folder, problem) for place, item in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("file:"):
+        try:
+            return (folder / value[5:]).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            problem(path, f"{value} cannot be read: {type(error).__name__}", "create the file, or mend the path")
+            return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = env.get(match[1], match[2])
+        if found is None:
+            problem(path, f"the environment variable {match[1]} is not set", f"export {match[1]}=... and start again")
+            return match[0]
+        return found
+
+    return _REFERENCE.sub(replace, value)
+
+
+def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Any) -> None:
+    for item in error.errors(include_input=False, include_url=False, include_context=False):
+        path = (*prefix, *item["loc"])
+        if item["type"] == "extra_forbidden":
+            problem(path, "there is no such setting", "check the spelling, or remove it")
+        elif item["type"] == "missing":
+            problem(path, "is missing", "add it")
+        else:
+            problem(path, item["msg"])
+
+
+def _channels(config: Config, registry: Registry, problem: Any) -> None:
+    public = (config.file.bridge.public_url or "").rstrip("/")
+    for name, section in config.file.channels.items():
+        where = ("channels", name)
+        if not _CHANNEL_NAME.fullmatch(name) or name == "events":
+            problem(where, "a channel's name is lower-case letters, digits and dashes, and not 'events'")
+            continue
+        try:
+            connector = registry.connector(section.connector)
+        except ConfigError as error:
+            problem((*where, "connector"), error.what, error.remedy)
+            continue
+        try:
+            settings = connector.settings.model_validate(section.settings)
+        except ValidationError as error:
+            _explain(error, (*where, "settings"), problem)
+            continue
+        url = f"{public}/in/{name}" if public and connector.webhook is not None else None
+        if url and connector.webhook is not None and connector.webhook.path_secret is not None:
+            secret = connector.webhook.path_secret(settings)
+            url += f"/{secret.get_secret_value()}" if secret is not None else ""
+        config.channels[name] = Channel(
+            name=name,
+            connector=connector,
+            settings=settings,
+            tenant=config.file.bridge.tenant,
+            inward=section.map,
+            collects_consent=section.collects_consent,
+            url=url,
+            max_age=section.give_up_hours * 3600,
+        )
+        if connector.webhook is not None and not public:
+            problem(
+                ("bridge", "public_url"),
+                f"without it {name}'s vendor cannot be told where to deliver, and signatures over the URL fail",
+                "set it to the address that vendors reach",
+                warning=True,
+            )
+
+
+def _routes(config: Config, problem: Any) -> None:
+    routes: list[Route] = []
+    names: set[str] = set()
+    for place, section in enumerate(config.file.routes):
+        where = ("routes", place)
+        if section.name in names:
+            problem((*where, "name"), f"two routes are called {section.name!r}", "name each differently")
+        names.add(section.name)
+        for field_name, channels in (("from", section.source), ("to", section.to)):
+            for channel in channels:
+                if channel not in config.file.channels and not (field_name == "from" and channel == "events"):
+                    problem(
+                        (*where, field_name),
+                        f"there is no channel {channel!r}",
+                        f"one of {', '.join(sorted(config.file.channels)) or 'none yet'}",
+                    )
+        parts: list[Filter] = []
+        if section.events:
+            parts.append(Any_(tuple(type_filter(event) for event in section.events)))
+        if section.source:
+            parts.append(Any_(tuple(Exact("channel", channel) for channel in section.source)))
+        for number, item in enumerate(section.filters):
+            try:
+                parts.append(parse_filter(item, f"filters[{number}]"))
+            except ConfigError as error:
+                problem((*where, "filters"), str(error))
+        if not parts:
+            problem(where, "matches every event", "say which with events, from or filters; events = ['*'] for all")
+        routes.append(
+            Route(
+                section.name,
+                parts[0] if len(parts) == 1 else All(tuple(parts)),
+                tuple(section.to),
+                section.on_poison,
+                section.on_unknown,
+            )
+        )
+    config.routes = tuple(routes)

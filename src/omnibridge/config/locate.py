@@ -1,0 +1,43 @@
+"""Finds the line of a field in a TOML file, so that an error can name it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["line_of"]
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+_PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
+
+
+def _parts(text: str) -> list[str]:
+    return [a or b or c for a, b, c in _PART.findall(text)]
+
+
+def line_of(text: str, path: Sequence[str | int]) -> int | None:
+    """The line (from 1) of the field at `path`, or of the nearest table around it; None when there is none."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    counts: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header:
+            table = tuple(_parts(header[2]))
+            if header[1] == "[[":
+                place = counts.get(table, -1) + 1
+                counts[table] = place
+                table = (*table, place)
+            elif table and table[:1] in counts:  # a table inside the last element of an array
+                table = (table[0], counts[table[:1]], *table[1:])
+            lines.setdefault(table, number)
+            continue
+        key = _KEY.match(line)
+        if key:
+            lines.setdefault((*table, *_parts(key[1])), number)
+    for length in range(len(path), 0, -1):
+        found = lines.get(tuple(path[:length]))
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,99 @@
+"""The shape of `bridge.toml`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+__all__ = ["BridgeSection", "ChannelSection", "ConfigFile", "RetentionSection", "RouteSection", "ServerSection"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class BridgeSection(_Section):
+    """What the bridge is and where it keeps its truth."""
+
+    tenant: str = Field(
+        "default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Names your company in event sources."
+    )
+    journal: str = Field("omnibridge.db", description="The journal's file, relative to this file's folder.")
+    keyring: str | None = Field(
+        None,
+        description="The file with the journal's keys; default: the journal's name with `.keyring`. Back it up apart.",
+    )
+    public_url: str | None = Field(
+        None, pattern=r"^https?://", description="How vendors reach this bridge, without a path at the end of it."
+    )
+    drain_seconds: float = Field(20.0, ge=0, le=600, description="How long a stop waits for deliveries under way.")
+
+
+class ServerSection(_Section):
+    """The HTTP server of the daemon."""
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    token: SecretStr | None = Field(
+        None, description="The bearer token for `POST /events`; without one nobody may post."
+    )
+    max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="The largest request body, as sent.")
+    max_unpacked_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="The largest request body, unpacked.")
+    body_seconds: float = Field(15.0, gt=0, le=300, description="How long a request's body may take.")
+    header_seconds: float = Field(10.0, gt=0, le=300, description="How long a request's headers may take.")
+    max_connections: int = Field(1000, ge=1, description="Connections at the same time; more are answered 503.")
+
+
+class RetentionSection(_Section):
+    """What the journal forgets. Undelivered work, dead letters and references are never touched."""
+
+    settled_days: float = Field(30, gt=0, description="Days after which settled work is removed.")
+    dedupe_days: float = Field(30, ge=30, description="Days for which repeated deliveries are recognised.")
+    max_bytes: int | None = Field(
+        None, ge=10_000_000, description="Beyond this size the oldest settled work goes first."
+    )
+
+
+class ChannelSection(_Section):
+    """One channel: one account of one system."""
+
+    connector: str = Field(description="The connector's name, as `omnibridge connectors` lists it.")
+    collects_consent: bool = Field(
+        False, description="Permissions first given here count, with the vendor's time and proof."
+    )
+    give_up_hours: float = Field(72, gt=0, description="After this long a failing delivery becomes a dead letter.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="The connector's own settings.")
+    map: dict[str, str] = Field(
+        default_factory=dict, description="The vendor's custom field name = your attribute name, in both directions."
+    )
+
+
+class RouteSection(_Section):
+    """Which events go to which channels."""
+
+    name: str = Field(min_length=1, max_length=100, description="Shown wherever the route is.")
+    events: list[str] = Field(default_factory=list, description="Event types, such as `order.placed` or `order.*`.")
+    source: list[str] = Field(
+        default_factory=list, alias="from", description="Channels that the events come from; all when it is left out."
+    )
+    filters: list[dict[str, Any]] = Field(
+        default_factory=list, description="Filters as in CloudEvents Subscriptions; all must match."
+    )
+    to: list[str] = Field(min_length=1, description="Channels that get the events.")
+    on_poison: Literal["skip", "park"] = Field(
+        "skip", description="After a permanent failure: go on with the lane, or park it."
+    )
+    on_unknown: Literal["hold", "resend", "park"] = Field(
+        "hold", description="After an attempt of unknown effect: show it and go on, send again, or park the lane."
+    )
+
+
+class ConfigFile(_Section):
+    """The whole file."""
+
+    bridge: BridgeSection = Field(default_factory=BridgeSection)  # pyright: ignore[reportArgumentType]
+    server: ServerSection = Field(default_factory=ServerSection)  # pyright: ignore[reportArgumentType]
+    retention: RetentionSection = Field(default_factory=RetentionSection)  # pyright: ignore[reportArgumentType]
+    channels: dict[str, ChannelSection] = Field(default_factory=dict, description="Channels by name.")
+    routes: list[RouteSection] = Field(default_factory=list, description="Routes, in order.")

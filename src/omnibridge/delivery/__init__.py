@@ -1,0 +1,26 @@
+"""Delivery: lanes worked off side by side, each request throttled, keyed, retried by class, and never blindly repeated."""
+
+from omnibridge.delivery.credentials import Credentials
+from omnibridge.delivery.exchange import Exchange, Vendor
+from omnibridge.delivery.keys import delivery_key, step_key, task_key
+from omnibridge.delivery.scope import Scopes
+from omnibridge.delivery.sender import Sender
+from omnibridge.delivery.tasks import Gate, Tasks, recurring_tasks
+from omnibridge.delivery.transport import make_transport
+from omnibridge.delivery.worker import Worker
+
+__all__ = [
+    "Credentials",
+    "Exchange",
+    "Gate",
+    "Scopes",
+    "Sender",
+    "Tasks",
+    "Vendor",
+    "Worker",
+    "delivery_key",
+    "make_transport",
+    "recurring_tasks",
+    "step_key",
+    "task_key",
+]

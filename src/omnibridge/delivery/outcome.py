@@ -1,0 +1,101 @@
+"""Turns how an attempt ended into how its delivery is settled: the one place where errors become states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnibridge.clock import Clock
+from omnibridge.delivery.retry import backoff
+from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, OmniBridgeError, Permanent, Retryable
+from omnibridge.journal import Attempt, Claimed, DeliveryState, NewInbox, ReferenceWrite, Settled, Task
+
+__all__ = ["Done", "failed", "later", "succeeded"]
+
+LOOK_AGAIN = timedelta(seconds=30)
+"""How long after an ambiguous attempt it is looked up: vendors' lists lag behind their writes."""
+AUTH_PAUSE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a successful attempt caused."""
+
+    text: str | None = None
+    references: tuple[ReferenceWrite, ...] = ()
+    inbox: tuple[NewInbox, ...] = ()
+
+
+def succeeded(claimed: Claimed, attempt: Attempt, done: Done, again: datetime | None = None) -> Settled:
+    """It worked; a recurring task comes again at `again`."""
+    return Settled(
+        id=claimed.id,
+        state=DeliveryState.READY if again is not None else DeliveryState.DONE,
+        attempt=replace(attempt, text=done.text),
+        due=again,
+        references=done.references,
+        inbox=done.inbox,
+        keep_steps=again is None,
+        count=False,
+    )
+
+
+def later(claimed: Claimed, attempt: Attempt, due: datetime, state: Any, text: str | None = None) -> Settled:
+    """Not yet, and nobody's fault."""
+    return Settled(
+        id=claimed.id,
+        state=DeliveryState.READY,
+        attempt=replace(attempt, outcome="later", text=text),
+        due=due,
+        later=state,
+        count=False,
+    )
+
+
+def failed(
+    claimed: Claimed, attempt: Attempt, error: Exception, clock: Clock, *, max_age: float, can_look: bool
+) -> Settled:
+    """It did not work: again later, a dead letter, or unknown.
+
+    `can_look`: the vendor can be asked whether an ambiguous attempt took effect.
+    """
+    now = clock.now()
+    text = error.what if isinstance(error, OmniBridgeError) else f"{type(error).__name__} in the connector"
+    noted = replace(attempt, text=text[:500])
+    recurring = claimed.recurring or claimed.task is not Task.DELIVER
+    too_old = not claimed.recurring and (now - claimed.created).total_seconds() > max_age
+    if isinstance(error, Ambiguous):
+        return _ambiguous(claimed, replace(noted, outcome="ambiguous"), now, can_look, too_old)
+    if isinstance(error, Retryable | AuthExpired) or recurring:
+        after = error.after if isinstance(error, Retryable) else None
+        outcome = "retry"
+        if isinstance(error, AuthExpired):
+            after, outcome = AUTH_PAUSE, "expired"
+        elif not isinstance(error, Retryable):
+            outcome = "permanent" if isinstance(error, Permanent | InvalidMessage) else "bug"
+        if not too_old:
+            due = now + backoff(claimed.attempts + 1, clock, after)
+            return Settled(
+                claimed.id, DeliveryState.READY, replace(noted, outcome=outcome), due=due, later=claimed.state
+            )
+        noted = replace(noted, text=f"gave up after {max_age / 3600:g} hours: {noted.text}"[:500])
+    outcome = "permanent" if isinstance(error, OmniBridgeError) else "bug"
+    code = error.code if isinstance(error, Permanent) and error.code else noted.code
+    parked = claimed.on_poison == "park"
+    return Settled(
+        id=claimed.id,
+        state=DeliveryState.PARKED if parked else DeliveryState.DEAD,
+        attempt=replace(noted, outcome=outcome, code=code),
+        holds_lane=parked,
+    )
+
+
+def _ambiguous(claimed: Claimed, attempt: Attempt, now: datetime, can_look: bool, too_old: bool) -> Settled:
+    if can_look and not too_old:
+        return Settled(claimed.id, DeliveryState.READY, attempt, due=now + LOOK_AGAIN, later=claimed.state)
+    if claimed.on_unknown == "resend" and not too_old:
+        return Settled(
+            claimed.id, DeliveryState.READY, attempt, due=now + LOOK_AGAIN, later=claimed.state, keep_steps=False
+        )
+    return Settled(claimed.id, DeliveryState.UNKNOWN, attempt, holds_lane=claimed.on_unknown == "park")

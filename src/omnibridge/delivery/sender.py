@@ -1,0 +1,145 @@
+"""Performs one request of one channel: base URL, auth, throttle, timeouts, caps; and classes what comes back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+
+from omnibridge.channel import Channel
+from omnibridge.clock import Clock
+from omnibridge.connector import Class, Credential, Outcome, Request, Response
+from omnibridge.delivery.scope import Scope
+from omnibridge.delivery.transport import read_capped
+from omnibridge.errors import Permanent
+
+__all__ = ["Sender", "Sent"]
+
+MAX_ANSWER = 16 * 1024 * 1024
+CONNECT_TIMEOUT = 10.0
+
+
+class Sent:
+    """What became of a request: its class, the answer where there is one, and whether it can have arrived at all."""
+
+    __slots__ = ("arrived", "outcome", "response")
+
+    def __init__(self, outcome: Outcome, response: Response | None, arrived: bool) -> None:
+        self.outcome = outcome
+        self.response = response
+        self.arrived = arrived
+
+
+class Sender:
+    """Sends for one channel. Nothing secret leaves the channel's own hosts."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        scope: Scope,
+        transport: httpx.AsyncBaseTransport,
+        clock: Clock,
+    ) -> None:
+        connector = channel.connector
+        self.channel = channel
+        self._scope = scope
+        self._transport = transport
+        self._clock = clock
+        self._base = connector.base_url(channel.settings).rstrip("/") if connector.base_url else ""
+        parts = urlsplit(self._base)
+        self._base_path = parts.path
+        self._hosts = {parts.netloc.lower()} if parts.netloc else set[str]()
+        if connector.hosts:
+            self._hosts.update(host.lower() for host in connector.hosts(channel.settings))
+        self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
+        timeout = connector.limits.timeout.total_seconds()
+        self._timeout = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout, "pool": timeout}
+
+    async def send(self, request: Request, credential: Credential | None, *, auth: bool = True) -> Sent:
+        """One attempt. Raises Retryable when the throttle has no room soon, Permanent for a host that is not ours."""
+        connector, settings = self.channel.connector, self.channel.settings
+        url, host = self._url(request)
+        scope = self._scope
+        await scope.throttle.acquire(request)
+        try:
+            now = self._clock.now()
+            headers: list[tuple[bytes, bytes]] = [(b"Host", host), (b"Accept-Encoding", b"gzip")]
+            headers.extend(_raw(request.headers.items()))
+            if auth and connector.auth is not None:
+                headers.extend(_raw(connector.auth.headers(settings, credential, request, now).items()))
+            if request.content_type:
+                headers.append((b"Content-Type", request.content_type.encode("latin-1")))
+            if request.body or request.method not in ("GET", "HEAD"):
+                headers.append((b"Content-Length", str(len(request.body)).encode()))
+            timeout = self._timeout if request.timeout is None else {**self._timeout, "read": request.timeout}
+            raw = httpx.Request(
+                request.method,
+                url,
+                headers=headers,
+                stream=httpx.ByteStream(request.body),
+                extensions={"timeout": timeout},
+            )
+            try:
+                answer = await self._transport.handle_async_request(raw)
+                try:
+                    content = await read_capped(answer, MAX_ANSWER)
+                finally:
+                    await answer.aclose()
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                scope.breaker.failed()
+                return Sent(Outcome(Class.RETRY, code="connect", reason=_name(error)), None, arrived=False)
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+                raise Permanent(f"the address cannot be used: {_name(error)}", where=self.channel.name) from None
+            except httpx.TransportError as error:
+                scope.breaker.failed()
+                safe = request.reads or request.protection is not None
+                kind = Class.RETRY if safe else Class.AMBIGUOUS
+                return Sent(Outcome(kind, code="lost", reason=_name(error)), None, arrived=True)
+            response = Response(
+                answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content
+            )
+        finally:
+            scope.throttle.release()
+        outcome = connector.classify(request, response, self._clock.now())
+        self._observe(outcome, response)
+        return Sent(outcome, response, arrived=True)
+
+    def _observe(self, outcome: Outcome, response: Response) -> None:
+        scope, limits = self._scope, self.channel.connector.limits
+        if limits.learn is not None:
+            scope.throttle.learn(limits.learn(response))
+        if outcome.kind is Class.RETRY and outcome.after is not None and response.status < 500:
+            scope.throttle.pause(min(outcome.after, timedelta(hours=1)).total_seconds())
+        if response.status >= 500 and outcome.kind in (Class.RETRY, Class.AMBIGUOUS):
+            scope.breaker.failed()
+        else:
+            scope.breaker.succeeded()
+
+    def _url(self, request: Request) -> tuple[httpx.URL, bytes]:
+        cached = self._urls.get(request.path) if not request.params else None
+        if cached is not None:
+            return cached
+        text = request.path if "://" in request.path else self._base + request.path
+        if request.params:
+            text += ("&" if "?" in text else "?") + urlencode(request.params)
+        parts = urlsplit(text)
+        if parts.netloc.lower() not in self._hosts:
+            raise Permanent(
+                f"{parts.hostname or text[:40]!r} is not a host of this channel",
+                where=self.channel.name,
+                remedy="credentials go to the channel's own hosts only",
+            )
+        made = (httpx.URL(text), parts.netloc.rpartition("@")[2].encode("ascii"))
+        if not request.params and len(self._urls) < 64:
+            self._urls[request.path] = made
+        return made
+
+
+def _raw(items: Any) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in items]
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__

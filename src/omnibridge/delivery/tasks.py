@@ -1,0 +1,291 @@
+"""What each kind of outbound work does: deliver an event, look something up, poll, keep subscriptions right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
+
+from omnibridge.channel import Channel
+from omnibridge.connector import (
+    Delivery,
+    Emit,
+    Http,
+    Keep,
+    Later,
+    Lookup,
+    Receipt,
+    dump_observations,
+)
+from omnibridge.delivery.exchange import Exchange, Vendor
+from omnibridge.delivery.frozen import thaw
+from omnibridge.delivery.keys import task_key
+from omnibridge.delivery.outcome import Done
+from omnibridge.errors import Permanent
+from omnibridge.event import Event
+from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task
+from omnibridge.model import Command, Entity, Ref, entity_class
+
+__all__ = ["Gate", "Refused", "Tasks", "recurring_tasks"]
+
+DAILY = timedelta(hours=24)
+
+
+class Gate(Protocol):
+    """Says why a command must not go out, or None."""
+
+    async def refusal(self, command: Command, now: datetime) -> str | None:
+        """The reason, or None when it may."""
+        ...
+
+
+class Refused(Exception):
+    """The gate said no; `str()` is the reason."""
+
+
+class Tasks:
+    """Runs the claimed work of one channel."""
+
+    def __init__(self, channel: Channel, vendor: Vendor, gate: Gate) -> None:
+        self._channel = channel
+        self._vendor = vendor
+        self._gate = gate
+
+    async def run(self, claimed: Claimed) -> Done | Later:
+        """One attempt. Raises the errors of `omnibridge.errors`, and Refused."""
+        if claimed.task is Task.DELIVER:
+            return await self._deliver(claimed)
+        if claimed.task is Task.LOOKUP:
+            return await self._lookup(claimed)
+        if claimed.task is Task.POLL:
+            return await self._poll(claimed)
+        return await self._subscribe(claimed)
+
+    def can_look(self, claimed: Claimed) -> bool:
+        """Whether the vendor can be asked about an ambiguous attempt of this delivery."""
+        slot = self._channel.slot(claimed.event) if claimed.event is not None else None
+        return slot is not None and slot.find is not None
+
+    # -- deliver ---------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, claimed: Claimed) -> Done | Later:
+        event = claimed.event
+        if event is None:
+            raise Permanent("the event of this delivery is gone")
+        slot = self._channel.slot(event)
+        if slot is None:
+            raise Permanent(
+                f"{self._channel.connector.name} takes no {event.name}",
+                where=self._channel.name,
+                remedy="mend the route, then replay",
+            )
+        subject: Any = event if issubclass(slot.accepts, Event) else event.parse()
+        if isinstance(subject, Command):
+            reason = await self._gate.refusal(subject, self._vendor.clock.now())
+            if reason is not None:
+                raise Refused(reason)
+        delivery = await self._briefing(claimed, event, subject)
+        steps = {step.name: step for step in claimed.steps if step.generation == claimed.generation}
+        unfinished = [
+            step.name
+            for step in steps.values()
+            if step.response is None and thaw(step.request).request.protection is None
+        ]
+        settings = self._channel.settings
+        if unfinished and slot.find is not None:
+            find = slot.find
+            found = await self._exchange(claimed, subject, read_only=True).run(
+                lambda http: find(settings, subject, delivery, http)
+            )
+            if found is not None:
+                return self._done(claimed, subject, found, "found at the vendor; not sent again")
+        cleared = frozenset(unfinished) if slot.find is not None else frozenset[str]()
+        exchange = self._exchange(claimed, subject, steps=steps, cleared=cleared)
+        try:
+            result = await exchange.run(lambda http: slot.run(settings, subject, delivery, http))
+        except Exception:
+            await exchange.flush()
+            raise
+        if isinstance(result, Later):
+            await exchange.flush()
+            return result
+        return self._done(claimed, subject, result)
+
+    def _exchange(
+        self,
+        claimed: Claimed,
+        subject: Any,
+        *,
+        steps: dict[str, Any] | None = None,
+        cleared: frozenset[str] = frozenset(),
+        read_only: bool = False,
+    ) -> Exchange:
+        own = subject.id if isinstance(subject, Entity) else None
+
+        async def keep(effect: Keep) -> None:
+            reference = effect.reference
+            id_ = reference.id or own
+            if id_ is None:
+                raise Permanent("a reference without a canonical id", remedy="set Reference.id")
+            await self._vendor.journal.keep(claimed.id, self._channel.name, reference, id_)
+
+        return Exchange(
+            self._vendor,
+            delivery=claimed.id,
+            key=claimed.key,
+            generation=claimed.generation,
+            steps=steps,
+            keep=None if read_only else keep,
+            cleared=cleared,
+        )
+
+    async def _briefing(self, claimed: Claimed, event: Event, subject: Any) -> Delivery:
+        if isinstance(subject, Event):
+            return Delivery(
+                key=claimed.key,
+                channel=self._channel.name,
+                event=event,
+                attempt=claimed.attempts + 1,
+                generation=claimed.generation,
+                state=claimed.state,
+            )
+        refs = [(ref.kind, ref.id) for ref in _refs(subject) if ref.id is not None]
+        own = (subject.KIND, subject.id) if isinstance(subject, Entity) and subject.id else None
+        journal = self._vendor.journal
+        known = await journal.references(self._channel.name, [*refs, own] if own else refs)
+        related = await journal.entities(refs) if refs else {}
+        shadow = known[own][1] if own and own in known else None
+        outward = {ours: theirs for theirs, ours in self._channel.inward.items()}
+        attributes = subject.attributes if isinstance(subject, Entity) else {}
+        return Delivery(
+            key=claimed.key,
+            channel=self._channel.name,
+            event=event,
+            attempt=claimed.attempts + 1,
+            generation=claimed.generation,
+            own=known[own][0] if own and own in known else None,
+            references={key: external for key, (external, _) in known.items()},
+            custom={outward[name]: value for name, value in attributes.items() if name in outward},
+            known=entity_class(subject.KIND).model_validate_json(shadow) if shadow is not None else None,
+            related={
+                key: entity_class(key[0]).model_validate(from_json(content)["entity"])
+                for key, (content, _) in related.items()
+            },
+            state=claimed.state,
+        )
+
+    def _done(self, claimed: Claimed, subject: Any, receipt: Receipt, text: str | None = None) -> Done:
+        channel, own = self._channel.name, subject.id if isinstance(subject, Entity) else None
+        references = tuple(
+            ReferenceWrite(channel, reference.kind, reference.external_id, id_)
+            for reference in receipt.references
+            if (id_ := reference.id or own) is not None
+        )
+        inbox: tuple[NewInbox, ...] = ()
+        if receipt.snapshots:
+            origin = Origin.RECEIPT if isinstance(subject, Entity) else Origin.READ
+            inbox = (self._inbox(origin, dump_observations(receipt.snapshots)),)
+        return Done(text or receipt.note, references, inbox)
+
+    def _inbox(self, origin: Origin, body: bytes) -> NewInbox:
+        return NewInbox(self._channel.name, origin, body, self._vendor.clock.now())
+
+    # -- ask -------------------------------------------------------------------------------------------------------
+
+    async def _lookup(self, claimed: Claimed) -> Done:
+        read = self._channel.connector.read
+        if read is None:
+            raise Permanent(f"{self._channel.connector.name} cannot look anything up", where=self._channel.name)
+        wanted = from_json(claimed.payload or b"{}")
+        lookup = Lookup(wanted["kind"], wanted["id"], wanted["hint"])
+        seen = await Exchange(self._vendor).run(lambda http: read(self._channel.settings, lookup, http))
+        if not seen:
+            return Done("nothing there")
+        return Done(inbox=(self._inbox(Origin.READ, dump_observations(seen)),))
+
+    async def _poll(self, claimed: Claimed) -> Done:
+        name = claimed.operation.partition(":")[2]
+        poll = next((p for p in self._channel.connector.polls if p.name == name), None)
+        if poll is None:
+            raise Permanent(f"there is no poll {name!r} any more", where=self._channel.name)
+        journal, pages = self._vendor.journal, 0
+        stored = await journal.cursor(self._channel.name, name)
+        cursor = from_json(stored) if stored is not None else None
+
+        async def emit(effect: Emit) -> None:
+            nonlocal pages
+            pages += 1
+            after = (name, to_json(effect.cursor)) if effect.cursor is not None else None
+            if effect.observations or after:
+                item = self._inbox(Origin.POLL, dump_observations(effect.observations))
+                await journal.emit(claimed.id, item, after)
+
+        await Exchange(self._vendor, emit=emit).run(lambda http: poll.run(self._channel.settings, cursor, http))
+        return Done(f"{pages} pages")
+
+    # -- subscribe -------------------------------------------------------------------------------------------------
+
+    async def _subscribe(self, claimed: Claimed) -> Done:
+        wanted = self._channel.connector.subscriptions
+        url = self._channel.url
+        if wanted is None or url is None:
+            return Done("nothing to do")
+        settings = self._channel.settings
+
+        async def reconcile(http: Http) -> str:
+            desired = list(wanted.desired(settings, url))
+            present = list(await wanted.list(settings, http))
+            missing = [s for s in desired if s not in present]
+            stale = [s for s in present if s not in desired and s.url.startswith(url)]
+            stale.extend(s for place, s in enumerate(present) if s in desired and present.index(s) != place)
+            for subscription in missing:
+                await wanted.create(settings, subscription, http)
+            for subscription in stale:
+                await wanted.delete(settings, subscription, http)
+            return f"{len(missing)} made, {len(stale)} removed, {len(desired)} wanted"
+
+        return Done(await Exchange(self._vendor, delivery=claimed.id, key=claimed.key).run(reconcile))
+
+
+def _refs(value: Any) -> list[Ref]:
+    """Every reference inside a model."""
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, BaseModel):
+        found: list[Ref] = []
+        for name in value.model_fields_set:
+            item = getattr(value, name)
+            if isinstance(item, BaseModel | tuple):
+                found.extend(_refs(item))
+        return found
+    if isinstance(value, tuple):
+        return [ref for item in value for ref in _refs(item)]  # pyright: ignore[reportUnknownVariableType]
+    return []
+
+
+def recurring_tasks(channel: Channel, now: datetime) -> Sequence[NewDelivery]:
+    """The rows that a channel always has: one for each poll, and one for its subscriptions."""
+    tasks: list[NewDelivery] = []
+
+    def add(task: Task, operation: str) -> None:
+        tasks.append(
+            NewDelivery(
+                key=task_key(channel.name, operation),
+                channel=channel.name,
+                task=task,
+                operation=operation,
+                lane=operation,
+                due=now,
+                priority=5,
+                recurring=True,
+            )
+        )
+
+    for poll in channel.connector.polls:
+        add(Task.POLL, f"poll:{poll.name}")
+    if channel.connector.subscriptions is not None and channel.url is not None:
+        add(Task.SUBSCRIBE, "subscribe")
+    return tasks

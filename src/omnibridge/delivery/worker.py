@@ -1,0 +1,222 @@
+"""Works off the outbox of one channel: claims heads of lanes, runs them side by side, settles each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import anyio
+import structlog
+
+from omnibridge.channel import Channel
+from omnibridge.clock import Clock
+from omnibridge.connector import Later
+from omnibridge.delivery import outcome
+from omnibridge.delivery.breaker import Breaker
+from omnibridge.delivery.outcome import Done
+from omnibridge.delivery.tasks import DAILY, Refused
+from omnibridge.errors import OmniBridgeError, Retryable, StorageError
+from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled, Task
+
+__all__ = ["Runner", "Worker"]
+
+_log = structlog.get_logger("omnibridge.delivery")
+IDLE = 60.0
+"""Seconds after which an idle worker looks at the journal unasked."""
+
+
+class Runner(Protocol):
+    """What a claimed delivery is handed to."""
+
+    async def run(self, claimed: Claimed) -> Done | Later:
+        """One attempt."""
+        ...
+
+    def can_look(self, claimed: Claimed) -> bool:
+        """Whether an ambiguous attempt can be looked up."""
+        ...
+
+
+class Worker:
+    """One channel's deliveries. `wake()` it when there may be work; `stop()` lets what is under way finish.
+
+    `settled` is called after each settling that put something into the inbox.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        tasks: Runner,
+        journal: Journal,
+        breaker: Breaker,
+        clock: Clock,
+        settled: Callable[[], None],
+    ) -> None:
+        self.channel = channel
+        self._tasks = tasks
+        self._journal = journal
+        self._breaker = breaker
+        self._clock = clock
+        self._settled = settled
+        self._hands = max(1, channel.connector.limits.concurrency)
+        self._queue: deque[Claimed] = deque()
+        self._awake = anyio.Event()
+        self._work = anyio.Event()
+        self._stopping = False
+        self.running = 0
+        self.creating: dict[str, int] = {}
+        self.outcomes: dict[str, int] = {}
+        self.paused_for_storage = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is claimed here."""
+        return not self.running and not self._queue
+
+    @property
+    def held(self) -> bool:
+        """Whether an open breaker keeps everything back."""
+        return self._breaker.open and self._breaker.wait() > 0
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is under way is settled."""
+        self._stopping = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        async with anyio.create_task_group() as hands:
+            for _ in range(self._hands):
+                hands.start_soon(self._hand)
+            while not self._stopping:
+                self._awake = anyio.Event()
+                wait = await self._fill()
+                if wait is None or wait > 0:
+                    await self._clock.wait(self._awake, wait)
+            self._journal.release([claimed.id for claimed in self._queue])
+            self._queue.clear()
+            self._work.set()
+
+    async def _fill(self) -> float | None:
+        """Claim what there is room for; how long to wait for more (0: look again at once)."""
+        room = 2 * self._hands - len(self._queue) - self.running
+        if self._breaker.open:
+            if not self.idle or not self._breaker.probe():
+                return self._breaker.wait() or 0.05
+            room = 1
+        if room < self._hands:
+            return None  # a hand wakes us when it has made room
+        try:
+            claimed = await self._journal.claim(self.channel.name, room, self._clock.now())
+            if claimed:
+                self._queue.extend(claimed)
+                self._work.set()
+                if len(claimed) >= room:
+                    return None
+            else:
+                self._breaker.forgo()
+            due = await self._journal.next_due(self.channel.name)
+        except StorageError:
+            return 1.0
+        if due is None:
+            return IDLE
+        return min(IDLE, max(0.001, (due - self._clock.now()).total_seconds()))
+
+    async def _hand(self) -> None:
+        while True:
+            while not self._queue:
+                if self._stopping:
+                    return
+                if self._work.is_set():
+                    self._work = anyio.Event()
+                await self._work.wait()
+            claimed = self._queue.popleft()
+            self.running += 1
+            try:
+                await self._one(claimed)
+            finally:
+                self.running -= 1
+                if len(self._queue) + self.running <= self._hands:
+                    self._awake.set()
+
+    async def _one(self, claimed: Claimed) -> None:
+        begun, at = self._clock.monotonic(), self._clock.now()
+        kind = claimed.operation.partition(":")[0]
+        self.creating[kind] = self.creating.get(kind, 0) + 1
+        try:
+            settled = await self._attempt(claimed, begun, at)
+            await self._settle(settled)
+        finally:
+            self.creating[kind] -= 1
+        self.outcomes[settled.attempt.outcome] = self.outcomes.get(settled.attempt.outcome, 0) + 1
+        self._settled()
+
+    async def _attempt(self, claimed: Claimed, begun: float, at: datetime) -> Settled:
+        def attempt(word: str) -> Attempt:
+            return Attempt(at, word, self._clock.monotonic() - begun)
+
+        try:
+            result = await self._tasks.run(claimed)
+        except Refused as refusal:
+            self._breaker.forgo()
+            return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(refusal)))
+        except StorageError:
+            # Nothing can be said about the attempt; the journal decides after a restart.
+            return outcome.failed(
+                claimed,
+                attempt("storage"),
+                Retryable("the journal could not take part"),
+                self._clock,
+                max_age=self.channel.max_age,
+                can_look=self._tasks.can_look(claimed),
+            )
+        except Exception as error:
+            self._breaker.forgo()
+            if not isinstance(error, OmniBridgeError):
+                _log.error(
+                    "connector bug",
+                    channel=self.channel.name,
+                    delivery=claimed.id,
+                    error=type(error).__name__,
+                    exc_info=True,
+                )
+            return outcome.failed(
+                claimed,
+                attempt("failed"),
+                error,
+                self._clock,
+                max_age=self.channel.max_age,
+                can_look=self._tasks.can_look(claimed),
+            )
+        if isinstance(result, Later):
+            return outcome.later(claimed, attempt("later"), self._clock.now() + result.after, result.state)
+        again = self._clock.now() + self._period(claimed) if claimed.recurring else None
+        return outcome.succeeded(claimed, attempt("ok"), result, again)
+
+    def _period(self, claimed: Claimed) -> timedelta:
+        if claimed.task is Task.POLL:
+            name = claimed.operation.partition(":")[2]
+            for poll in self.channel.connector.polls:
+                if poll.name == name:
+                    return poll.every
+        return DAILY
+
+    async def _settle(self, settled: Settled) -> None:
+        while True:
+            try:
+                await self._journal.settle(settled)
+                return
+            except StorageError:
+                # The outcome is known only here: hold on to it until the disk takes it, or the process ends.
+                if getattr(self._journal, "failed", False):
+                    raise
+                self.paused_for_storage = True
+                await self._clock.sleep(1.0)
+            finally:
+                self.paused_for_storage = False

@@ -1,0 +1,192 @@
+"""Accepts what comes in over HTTP: verifies raw bytes, stores them, and only then says yes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from omnibridge.channel import Channel
+from omnibridge.clock import Clock
+from omnibridge.codec import read_http
+from omnibridge.connector import (
+    Derived,
+    Hint,
+    Inbound,
+    Native,
+    Occurrence,
+    Reply,
+    Verdict,
+    Webhook,
+    dump_observations,
+    same,
+)
+from omnibridge.errors import CodecError, InvalidMessage, StorageError
+from omnibridge.journal import Journal, NewInbox, Origin
+
+__all__ = ["EVENTS_CHANNEL", "Forgeries", "Ingress"]
+
+_log = structlog.get_logger("omnibridge.ingress")
+EVENTS_CHANNEL = "events"
+"""The channel that events posted to `/events` and published through the SDK come from."""
+_DROPPED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "host", "content-length", "connection"})
+
+
+@dataclass(slots=True)
+class Forgeries:
+    """Refused deliveries of a channel: a burst is more often our wrong secret than an attacker."""
+
+    total: int = 0
+    recent: deque[float] = field(default_factory=lambda: deque[float](maxlen=20))
+
+    def red(self, now: float, window: float = 600.0, burst: int = 10) -> bool:
+        """Whether `burst` or more came within `window` seconds of monotonic time."""
+        return sum(1 for at in self.recent if now - at <= window) >= burst
+
+
+class Ingress:
+    """`stored` is called after each new row; `token` guards `/events` (None: nobody may post there)."""
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        journal: Journal,
+        clock: Clock,
+        *,
+        public_url: str | None,
+        token: str | None,
+        stored: Callable[[], None],
+    ) -> None:
+        self._channels = channels
+        self._journal = journal
+        self._clock = clock
+        self._public = (public_url or "").rstrip("/")
+        self._token = token
+        self._stored = stored
+        self.forgeries: dict[str, Forgeries] = {}
+        self.accepted: dict[tuple[str, str], int] = {}
+
+    # -- webhooks --------------------------------------------------------------------------------------------------
+
+    async def webhook(
+        self, channel_name: str, secret: str | None, method: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        """One request to `/in/<channel>[/<secret>]`. `headers` in lower case; the answer is for the vendor."""
+        channel = self._channels.get(channel_name)
+        webhook = channel.connector.webhook if channel is not None else None
+        if channel is None or webhook is None:
+            return _problem(404, "no such channel, or it takes no webhooks")
+        path = f"/in/{channel_name}" + (f"/{secret}" if secret else "")
+        inbound = Inbound(
+            channel=channel_name,
+            url=f"{self._public}{path}" + (f"?{query}" if query else ""),
+            headers=headers,
+            body=body,
+            received=self._clock.now(),
+            method=method,
+            path_secret=secret,
+        )
+        if method != "POST":
+            return self._greet(channel, webhook, inbound)
+        try:
+            verdict = webhook.verify(channel.settings, inbound, inbound.received)
+        except InvalidMessage:
+            verdict = Verdict.FORGED
+        if verdict is not Verdict.OK:
+            return self._refuse(channel_name, verdict)
+        meta = {"method": method, "url": _redacted(inbound.url, secret), "headers": _kept(headers)}
+        item = NewInbox(
+            channel_name, Origin.WEBHOOK, body, inbound.received, dedupe=_dedupe(webhook, inbound), meta=meta
+        )
+        try:
+            accepted = await self._journal.accept(item)
+        except StorageError:
+            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
+        self._count(channel_name, "duplicate" if accepted.duplicate else "stored")
+        if not accepted.duplicate:
+            self._stored()
+        return webhook.reply(channel.settings, inbound) if webhook.reply else Reply(200)
+
+    def _greet(self, channel: Channel, webhook: Webhook[Any], inbound: Inbound) -> Reply:
+        if webhook.greet is None or inbound.method not in ("GET", "HEAD", "OPTIONS"):
+            return _problem(405, "deliveries are POSTed", {"allow": "POST"})
+        return webhook.greet(channel.settings, inbound)
+
+    def _refuse(self, channel: str, verdict: Verdict) -> Reply:
+        seen = self.forgeries.setdefault(channel, Forgeries())
+        was_red = seen.red(self._clock.monotonic())
+        seen.total += 1
+        seen.recent.append(self._clock.monotonic())
+        self._count(channel, verdict.value)
+        if seen.red(self._clock.monotonic()) and not was_red:
+            _log.error("many refused deliveries: probably our webhook secret is wrong", channel=channel)
+        return _problem(401, f"the signature is {verdict.value}")
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    async def events(self, headers: Mapping[str, str], query_token: str | None, body: bytes) -> Reply:
+        """One request to `/events`: CloudEvents in binary, structured or batch mode, with a bearer token."""
+        given = headers.get("authorization", "")
+        token = given[7:].strip() if given[:7].lower() == "bearer " else query_token
+        if self._token is None or token is None or not same(self._token, token):
+            return _problem(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
+        content_type = headers.get("content-type", "")
+        try:
+            events = read_http(headers, body)
+        except CodecError as error:
+            status = (
+                415
+                if content_type.lower().startswith("application/cloudevents") and "json" not in content_type
+                else 400
+            )
+            return _problem(status, str(error))
+        now = self._clock.now()
+        for event in events:
+            seen = Occurrence(key=f"{event.source}\x1f{event.id}", event=event)
+            item = NewInbox(EVENTS_CHANNEL, Origin.EVENT, dump_observations([seen]), now, dedupe=_digest(seen.key))
+            try:
+                accepted = await self._journal.accept(item)
+            except StorageError:
+                return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
+            self._count(EVENTS_CHANNEL, "duplicate" if accepted.duplicate else "stored")
+        self._stored()
+        return Reply(202)
+
+    def _count(self, channel: str, what: str) -> None:
+        self.accepted[channel, what] = self.accepted.get((channel, what), 0) + 1
+
+
+def _dedupe(webhook: Webhook[Any], inbound: Inbound) -> str | None:
+    identity = webhook.delivery_id
+    try:
+        if isinstance(identity, Native):
+            found = inbound.header(identity.of) if isinstance(identity.of, str) else identity.of(inbound)
+            return _digest(found) if found else None
+        if isinstance(identity, Derived):
+            span = int(inbound.received.timestamp() // identity.window.total_seconds())
+            return _digest(f"{span}\x1f{identity.of(inbound)}")
+    except InvalidMessage:
+        return None  # unreadable here is stored, so that the translator can say why
+    if not isinstance(identity, Hint):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"unknown delivery identity {type(identity).__name__}")
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _DROPPED_HEADERS}
+
+
+def _redacted(url: str, secret: str | None) -> str:
+    return url.replace(f"/{secret}", "/-", 1) if secret else url
+
+
+def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Reply:
+    return Reply(status, detail.encode("utf-8", "replace") + b"\n", "text/plain; charset=utf-8", headers or {})

@@ -1,0 +1,304 @@
+"""From inbox rows to events and deliveries: translate, reconcile, route, and store it all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import anyio
+import structlog
+from pydantic_core import to_json
+
+from omnibridge.channel import Channel
+from omnibridge.clock import Clock
+from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, Snapshot, load_observations
+from omnibridge.delivery.keys import delivery_key, task_key
+from omnibridge.errors import InvalidMessage, StorageError
+from omnibridge.event import Event
+from omnibridge.journal import (
+    Conflict,
+    EntityKey,
+    InboxRow,
+    Journal,
+    NewDelivery,
+    Origin,
+    Processed,
+    StoredEvent,
+    Task,
+)
+from omnibridge.model import Entity, lookup
+from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, prepare
+from omnibridge.routing import All, Route, Router, Target
+
+__all__ = ["BATCH", "Processor"]
+
+_log = structlog.get_logger("omnibridge.process")
+BATCH = 64
+FRESH, BACKFILL = 0, 3
+"""Priorities between lanes: what just happened leaves before what a poll finds."""
+
+_DIRECT = Route("direct", All(()), ())
+"""Stands where a command names its channel itself, by the extension `target`."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """An inbox row with what its connector made of it."""
+
+    row: InboxRow
+    seen: tuple[Prepared | Occurrence | Lookup, ...] = ()
+    invalid: str | None = None
+
+
+class Processor:
+    """Works off the inbox in order. `deliverable(channel name)` gives the handlers and channels events may go to.
+
+    `in_flight(channel, kind)` tells whether a create of that kind is under way there, for which an unknown snapshot
+    must wait. `stored` is called with the names of channels that got work.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        journal: Journal,
+        router: Callable[[], Router],
+        clock: Clock,
+        *,
+        in_flight: Callable[[str, str], bool],
+        stored: Callable[[set[str]], None],
+    ) -> None:
+        self._channels = channels
+        self._views = {
+            name: ChannelView(name, channel.source, channel.inward, channel.collects_consent)
+            for name, channel in channels.items()
+        }
+        self._journal = journal
+        self._router = router
+        self._clock = clock
+        self._in_flight = in_flight
+        self._stored = stored
+        self._awake = anyio.Event()
+        self._stopping = False
+        self._waiting: set[int] = set()
+        self.idle = True
+        self.handled = 0
+        self.invalid = 0
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Finish the batch under way and return from `run`."""
+        self._stopping = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        while not self._stopping:
+            self._awake = anyio.Event()
+            try:
+                busy = await self.step()
+            except StorageError:
+                if getattr(self._journal, "failed", False):
+                    raise
+                busy = False
+                await self._clock.sleep(1.0)
+            if not busy:
+                self.idle = True
+                await self._clock.wait(self._awake, 5.0 if self._waiting else 60.0)
+                self.idle = False
+
+    async def step(self) -> bool:
+        """Process one batch; whether there was anything to do."""
+        self.idle = False
+        after, moved = 0, False
+        while True:
+            rows = await self._journal.pending(after, BATCH)
+            if not rows:
+                return moved
+            after = rows[-1].id
+            moved = await self._batch(rows) or moved
+
+    async def _batch(self, rows: Sequence[InboxRow]) -> bool:
+        read = [self._translate(row) for row in rows]
+        while True:
+            processed = await self._understand(read)
+            if not processed:
+                return False
+            try:
+                await self._journal.process(processed)
+            except Conflict:
+                continue
+            break
+        self.handled += len(processed)
+        self.invalid += sum(1 for item in processed if item.invalid is not None)
+        self._stored({delivery.channel for item in processed for delivery in item.deliveries})
+        return True
+
+    # -- translate -------------------------------------------------------------------------------------------------
+
+    def _translate(self, row: InboxRow) -> _Read:
+        channel = self._channels.get(row.channel)
+        if channel is None:
+            return _Read(row, invalid=f"there is no channel {row.channel!r} any more")
+        try:
+            seen = self._observations(channel, row)
+            view = self._views[row.channel]
+            return _Read(row, tuple(prepare(view, item) if isinstance(item, Snapshot) else item for item in seen))
+        except InvalidMessage as error:
+            return _Read(row, invalid=str(error)[:500])
+        except Exception as error:  # a translator's bug must never lose a delivery
+            _log.error("translator bug", channel=row.channel, inbox=row.id, error=type(error).__name__, exc_info=True)
+            return _Read(row, invalid=f"{type(error).__name__} in the connector; replay after it is mended")
+
+    def _observations(self, channel: Channel, row: InboxRow) -> Sequence[Observation]:
+        if row.origin is not Origin.WEBHOOK:
+            return load_observations(row.body)
+        webhook = channel.connector.webhook
+        if webhook is None:
+            raise InvalidMessage("the connector takes no webhooks any more")
+        inbound = Inbound(
+            channel=row.channel,
+            url=row.meta.get("url", ""),
+            headers=row.meta.get("headers", {}),
+            body=row.body,
+            received=row.received,
+            method=row.meta.get("method", "POST"),
+        )
+        return webhook.translate(channel.settings, inbound)
+
+    # -- understand ------------------------------------------------------------------------------------------------
+
+    async def _understand(self, batch: Sequence[_Read]) -> list[Processed]:
+        keys: set[EntityKey] = set()
+        for read in batch:
+            for item in read.seen:
+                if isinstance(item, Prepared):
+                    keys.add(item.key)
+                    keys.update(item.links)
+                elif isinstance(item, Occurrence) and item.subject is not None and item.subject.external_id:
+                    keys.add(EntityKey(read.row.channel, item.subject.kind, item.subject.external_id))
+        known = dict(await self._journal.known(list(keys))) if keys else {}
+        entities: dict[tuple[str, str], tuple[bytes, int]] = {
+            (key.kind, found.id): (found.entity, found.entity_rev)
+            for key, found in known.items()
+            if found.id is not None and found.entity is not None
+        }
+        unseen = self._unseen(batch, known, entities)
+        if unseen:
+            entities.update(await self._journal.entities(unseen))
+        reconciler = Reconciler(known, entities)
+        result: list[Processed] = []
+        blocked: set[EntityKey] = set()
+        for read in batch:
+            if self._must_wait(read, known, blocked):
+                self._waiting.add(read.row.id)
+                continue
+            self._waiting.discard(read.row.id)
+            result.append(self._one(read, reconciler))
+        return result
+
+    def _unseen(
+        self,
+        batch: Sequence[_Read],
+        known: Mapping[EntityKey, object],
+        entities: Mapping[tuple[str, str], object],
+    ) -> list[tuple[str, str]]:
+        """Canonical entities that a vendor's field names as ours although this channel never showed them."""
+        return [
+            (item.key.kind, item.snapshot.ours)
+            for read in batch
+            for item in read.seen
+            if isinstance(item, Prepared) and item.snapshot.ours and (item.key.kind, item.snapshot.ours) not in entities
+        ]
+
+    def _must_wait(self, read: _Read, known: Mapping[EntityKey, object], blocked: set[EntityKey]) -> bool:
+        """An unknown entity of a kind that is just being created there may be that one: wait for the receipt."""
+        for item in read.seen:
+            if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT:
+                continue
+            found = known.get(item.key)
+            unknown = found is None or getattr(found, "id", None) is None
+            if item.key in blocked or (
+                unknown and item.snapshot.ours is None and self._in_flight(item.key.channel, item.key.kind)
+            ):
+                blocked.add(item.key)
+                return True
+        return False
+
+    def _one(self, read: _Read, reconciler: Reconciler) -> Processed:
+        row = read.row
+        if read.invalid is not None:
+            return Processed(row.id, invalid=read.invalid)
+        view, derived = self._views[row.channel], Derived()
+        lookups: list[NewDelivery] = []
+        for item in read.seen:
+            if isinstance(item, Prepared):
+                reconciler.snapshot(view, item, row.origin, row.received, derived)
+            elif isinstance(item, Occurrence):
+                reconciler.occurrence(view, item, row.received, derived)
+            else:
+                lookups.append(self._lookup(row, item))
+        now = self._clock.now()
+        priority = BACKFILL if row.origin is Origin.POLL else FRESH
+        deliveries = [d for event in derived.events for d in self.route(event, now, priority)]
+        return Processed(
+            inbox_id=row.id,
+            references=tuple(derived.references),
+            shadows=tuple(derived.shadows),
+            entities=tuple(derived.entities),
+            events=tuple(StoredEvent(event, row.channel, now, inbox_id=row.id) for event in derived.events),
+            deliveries=(*deliveries, *lookups),
+        )
+
+    def _lookup(self, row: InboxRow, wanted: Lookup) -> NewDelivery:
+        what = f"{wanted.kind}:{wanted.external_id}"
+        return NewDelivery(
+            key=task_key(row.channel, "lookup", f"{what}:{row.id}"),
+            channel=row.channel,
+            task=Task.LOOKUP,
+            operation="lookup",
+            lane=f"lookup:{what}",
+            due=self._clock.now(),
+            payload=to_json({"kind": wanted.kind, "id": wanted.external_id, "hint": dict(wanted.hint)}),
+            collapse=what,
+        )
+
+    def _targets(self, event: Event) -> list[Target]:
+        named = event.extensions.get("target")
+        if isinstance(named, str):
+            return [Target(named, _DIRECT)]
+        return self._router().targets(event)
+
+    def route(self, event: Event, now: datetime, priority: int = FRESH) -> list[NewDelivery]:
+        """The deliveries of an event: one for each channel that a route names."""
+        found: list[NewDelivery] = []
+        for target in self._targets(event):
+            channel = self._channels.get(target.channel)
+            if channel is None:
+                continue
+            slot = channel.slot(event)
+            operation = slot.operation if slot is not None else "none"
+            entry = lookup(event.type)
+            state = slot is not None and slot.collapse and entry is not None and issubclass(entry.model, Entity)
+            partition = str(event.extensions.get("partitionkey") or event.subject or event.id)
+            consent = event.name.startswith("consent.")
+            found.append(
+                NewDelivery(
+                    key=delivery_key(event.source, event.id, channel.name, operation),
+                    channel=channel.name,
+                    task=Task.DELIVER,
+                    operation=operation,
+                    lane=f"consent:{event.subject}" if consent else partition,
+                    due=now,
+                    priority=-1 if consent else priority,
+                    event=(event.source, event.id),
+                    collapse=f"{operation}:{event.subject}" if state else None,
+                    route=target.route.name,
+                    on_poison=target.route.on_poison,
+                    on_unknown=target.route.on_unknown,
+                )
+            )
+        return found
