@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import from_json, to_json
@@ -76,14 +76,18 @@ def _is_string(value: str) -> bool:
     return _BAD.search(value) is None
 
 
-@lru_cache(maxsize=1024)
 def _is_name(name: str) -> bool:
     return name not in _CORE and _NAME.fullmatch(name) is not None
 
 
-@lru_cache(maxsize=256)
 def _is_media_type(value: str) -> bool:
     return _MEDIA_TYPE.fullmatch(value) is not None
+
+
+# Few are in use and they come with every event; long ones are not remembered, so that nobody can fill the memory.
+_known_name = lru_cache(maxsize=1024)(_is_name)
+_known_media_type = lru_cache(maxsize=256)(_is_media_type)
+_SHORT = 128
 
 
 def _check_time(value: object) -> None:
@@ -93,6 +97,20 @@ def _check_time(value: object) -> None:
     year, month, day = int(found[1]), int(found[2]), int(found[3])
     if year == 0 or (day > 28 and day > monthrange(year, month)[1]):
         raise CodecError("attribute 'time' names a day that does not exist", where="time")
+
+
+def _check_extension(name: str, value: object) -> None:
+    if not (_known_name if len(name) <= _SHORT else _is_name)(name):
+        raise CodecError(
+            "extension names are lower-case letters and digits, and none of the core names", where=name[:64]
+        )
+    if isinstance(value, str):
+        if not _is_string(value):
+            raise CodecError("holds a character that CloudEvents strings may not have", where=name[:64])
+    elif not isinstance(value, int):  # a bool is one
+        raise CodecError("an extension is a string, an integer or a boolean", where=name[:64])
+    elif not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+        raise CodecError("integers are signed 32-bit", where=name[:64])
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,25 +140,13 @@ class Event:
         _text("dataschema", self.dataschema)
         if self.datacontenttype is not None:
             _text("datacontenttype", self.datacontenttype)
-            if not _is_media_type(self.datacontenttype):
+            known = _known_media_type if len(self.datacontenttype) <= _SHORT else _is_media_type
+            if not known(self.datacontenttype):
                 raise CodecError("attribute 'datacontenttype' is not a media type", where="datacontenttype")
         if self.time is not None:
             _check_time(self.time)
         for name, value in self.extensions.items():
-            if not _is_name(name):
-                raise CodecError(
-                    "extension names are lower-case letters and digits, and none of the core names",
-                    where=name[:64],
-                )
-            if isinstance(value, str):
-                if not _is_string(value):
-                    raise CodecError("holds a character that CloudEvents strings may not have", where=name[:64])
-            elif isinstance(value, bool):
-                continue
-            elif not isinstance(value, int):
-                raise CodecError("an extension is a string, an integer or a boolean", where=name[:64])
-            elif not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
-                raise CodecError("integers are signed 32-bit", where=name[:64])
+            _check_extension(name, value)
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -177,7 +183,7 @@ class Event:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], data: Any = None) -> Event:
-        """The SDK's event factory: an attribute map with strings, integers, booleans, datetimes or bytes, and the data."""
+        """The SDK's event factory: attributes as strings, integers, booleans or datetimes, and the data."""
         values = {k: v for k, v in attributes.items() if v is not None}
         if values.pop("specversion", "1.0") != "1.0":
             raise CodecError("only CloudEvents 1.0 is understood", where="specversion")
@@ -324,9 +330,9 @@ class Event:
     def get_data(self) -> dict[str, Any] | str | bytes | None:
         """The data as the SDK's formats expect it: an object, text or bytes."""
         data = self.data
-        if data is None or isinstance(data, (dict, str, bytes)):
+        if data is None or isinstance(data, (str, bytes)):
             return data
-        return json.dumps(data)
+        return cast(dict[str, Any], data) if isinstance(data, dict) else json.dumps(data)
 
     def get_attributes(self) -> dict[str, Any]:
         """Every attribute that is set, with `time` as a datetime."""

@@ -1,5 +1,6 @@
 """The authors' door: everything a connector is made of."""
 
+from omnibridge.codec import HttpMessage, read_events, write_batch, write_binary, write_structured
 from omnibridge.connector.body import form_bytes, json_bytes, parse_form, parse_json
 from omnibridge.connector.delivery import Delivery, Later, Receipt, Reference
 from omnibridge.connector.exchange import (
@@ -70,6 +71,7 @@ __all__ = [
     "Fault",
     "Hint",
     "Http",
+    "HttpMessage",
     "Inbound",
     "Keep",
     "Later",
@@ -117,7 +119,11 @@ __all__ = [
     "omnibridge_connectors",
     "parse_form",
     "parse_json",
+    "read_events",
     "retry_after",
     "same",
     "verify_any",
+    "write_batch",
+    "write_binary",
+    "write_structured",
 ]

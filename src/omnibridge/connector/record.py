@@ -80,7 +80,7 @@ class Learned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(Generic[S]):
-    """What the vendor bears. `scope` names who shares it (an account, not a list); channels of one scope share one throttle.
+    """What the vendor bears. `scope` names who shares it (an account, not a list): channels of it share one throttle.
 
     `cost` weighs a request (default 1). `learn` reads what an answer says about the limit.
     """
@@ -205,7 +205,7 @@ class Connector(Generic[S]):
     base_url: Callable[[S], str] | None = None
     hosts: Callable[[S], Sequence[str]] | None = None
     auth: Auth[S] | None = None
-    limits: Limits[S] = field(default_factory=Limits[S])
+    limits: Limits[S] = field(default_factory=lambda: Limits())
     classify: Callable[[Request, Response, datetime], Outcome] = classify_http
     probe: Callable[[S, Http], Co[None]] | None = None
     webhook: Webhook[S] | None = None

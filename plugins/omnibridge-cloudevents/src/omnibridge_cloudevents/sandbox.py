@@ -1,0 +1,108 @@
+"""An endpoint that takes events, keeps each once, and can send events as a signed webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from omnibridge.connector import (
+    Inbound,
+    Outgoing,
+    Response,
+    Sandbox,
+    SandboxRequest,
+    Verdict,
+    json_response,
+    read_events,
+    write_batch,
+    write_binary,
+    write_structured,
+)
+from omnibridge.errors import CodecError
+from omnibridge.event import Event
+from omnibridge_cloudevents import inbound as receiving
+from omnibridge_cloudevents import signature
+from omnibridge_cloudevents.settings import CloudEventsSettings
+
+__all__ = ["CloudEventsSandbox", "webhook"]
+
+
+def webhook(
+    url: str,
+    *events: Event,
+    keys: tuple[bytes, ...] = (),
+    id_: str = "",
+    now: datetime | None = None,
+    mode: Literal["binary", "structured", "batch"] = "structured",
+) -> Outgoing:
+    """A webhook as a sender makes it; signed when `keys` and the time are given. Only `batch` takes several events."""
+    if mode == "batch":
+        made = write_batch(events)
+    else:
+        (event,) = events
+        made = write_binary(event) if mode == "binary" else write_structured(event)
+    headers = dict(made.headers)
+    if made.content_type is not None:
+        headers["content-type"] = made.content_type
+    if keys and now is not None:
+        seconds = str(int(now.timestamp()))
+        headers[signature.ID] = id_ or f"msg_{events[0].id if events else seconds}"
+        headers[signature.TIMESTAMP] = seconds
+        headers[signature.SIGNATURE] = signature.sign(keys, headers[signature.ID], seconds, made.body)
+    return Outgoing(url, headers, made.body)
+
+
+class CloudEventsSandbox(Sandbox):
+    """The system on the other side of a channel with these settings.
+
+    `events` are those taken, each once by source and id; `duplicates` counts what came again. `gone` answers 410.
+    """
+
+    def __init__(self, settings: CloudEventsSettings, now: Callable[[], datetime] | None = None) -> None:
+        super().__init__(now)
+        self.settings = settings
+        self.events: dict[str, Event] = {}
+        self.requests = 0
+        self.duplicates = 0
+        self.gone = False
+
+    def respond(self, request: SandboxRequest) -> Response:
+        """204 for an event taken, or taken before; 400, 401, 405, 410 and 415 as the WebHook specification says."""
+        settings = self.settings
+        if self.gone:
+            return Response(410)
+        if settings.authorization is not None and request.headers.get("authorization") != settings.authorization:
+            return Response(401)
+        if request.method == "OPTIONS":
+            asked = request.headers.get("webhook-request-origin")
+            allowed = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"} if asked else {}
+            return Response(200, {"allow": "POST, OPTIONS", **allowed})
+        if request.method != "POST":
+            return Response(405, {"allow": "POST, OPTIONS"})
+        self.requests += 1
+        keys = settings.outbound_keys
+        if keys and signature.check(keys, request.headers, request.body, self.now()) is not Verdict.OK:
+            return json_response({"error": "signature"}, 401)
+        try:
+            events = read_events(request.headers, request.body, raw=settings.raw_headers)
+        except CodecError as error:
+            return json_response({"error": str(error)}, 415 if error.where == "content-type" else 400)
+        for event in events:
+            if self.events.setdefault(receiving.identity(event), event) is not event:
+                self.duplicates += 1
+        return Response(204)
+
+    def emit(self, url: str, *events: Event, mode: Literal["binary", "structured", "batch"] = "structured") -> Outgoing:
+        """Put a webhook for the bridge's `url` into the outbox, signed with the newest of the channel's secrets."""
+        outgoing = webhook(url, *events, keys=self.settings.inbound_keys[:1], now=self.now(), mode=mode)
+        self.outbox.append(outgoing)
+        return outgoing
+
+    def records(self) -> Mapping[str, list[dict[str, Any]]]:
+        """The events taken, by their attributes."""
+        return {"events": [dict(event.attributes()) for event in self.events.values()]}
+
+    def inbound(self, outgoing: Outgoing, channel: str = "cloudevents") -> Inbound:
+        """A webhook as the bridge would receive it now."""
+        return Inbound(channel, outgoing.url, outgoing.headers, outgoing.body, self.now())

@@ -1,0 +1,145 @@
+"""What a channel to one CloudEvents endpoint must be told: where it is, how each side proves who it is, which form."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from omnibridge.connector import Settings
+
+__all__ = ["CloudEventsSettings"]
+
+_PREFIX = "whsec_"
+
+
+def _key(secret: SecretStr) -> bytes:
+    """The bytes that sign: base64 after the prefix `whsec_` (Standard Webhooks, "Signature scheme")."""
+    text = secret.get_secret_value().removeprefix(_PREFIX)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("a secret is base64, written after the prefix whsec_") from None
+    if not key:
+        raise ValueError("a secret must not be empty")
+    return key
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class CloudEventsSettings(Settings):
+    """One CloudEvents endpoint: its events come in with `secrets`, ours go out to `url`."""
+
+    url: str | None = Field(
+        default=None, description="Where events are sent to; http only for this very machine; none: receive only"
+    )
+    mode: Literal["binary", "structured"] = Field(
+        default="binary", description="How events are sent: attributes in headers, or all in one JSON document"
+    )
+    target_secret: SecretStr | None = Field(
+        default=None, description="Signs what is sent, as Standard Webhooks does: whsec_ and base64"
+    )
+    previous_target_secret: SecretStr | None = Field(
+        default=None, description="Signs as well, while the receiver changes from this secret to target_secret"
+    )
+    bearer_token: SecretStr | None = Field(
+        default=None, description="Sent as Authorization: Bearer, where the receiver asks for it"
+    )
+    raw_headers: bool = Field(
+        default=False,
+        description="No percent-encoding of attributes in headers, in and out, for peers that do not know it",
+    )
+    secrets: tuple[SecretStr, ...] = Field(
+        default=(), description="Verify what comes in; newest first, the old one stays while the sender changes"
+    )
+    access_tokens: tuple[SecretStr, ...] = Field(
+        default=(),
+        description="Tokens that senders give as Authorization: Bearer or ?access_token=; newest first",
+    )
+    accept_unsigned: bool = Field(
+        default=False,
+        description="Take events without any proof of their sender; only where nobody else can reach the address",
+    )
+    webhook_origins: tuple[str, ...] = Field(
+        default=(), description="Senders that may deliver here, for those that ask first; * for every one"
+    )
+    origin: str | None = Field(
+        default=None, description="Our DNS name, told to a receiver that must be asked before anything is sent to it"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _only_safe_targets(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        host = parts.hostname
+        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
+            raise ValueError("give an https:// address; http:// is for localhost, 127.0.0.1 and ::1 only")
+        if parts.fragment or parts.username is not None or parts.password is not None:
+            raise ValueError("give scheme, host, port, path and query only")
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise ValueError("percent-encode what is not printable ASCII")
+        return value
+
+    @field_validator("target_secret", "previous_target_secret")
+    @classmethod
+    def _readable_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _key(value)
+        return value
+
+    @field_validator("secrets")
+    @classmethod
+    def _readable_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            _key(secret)
+        return value
+
+    @field_validator("bearer_token", "access_tokens")
+    @classmethod
+    def _sendable(cls, value: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
+        for token in value if isinstance(value, tuple) else (value,):
+            text = "x" if token is None else token.get_secret_value()
+            if not text or not text.isascii() or not text.isprintable() or " " in text:
+                raise ValueError("a token is printable ASCII without spaces")
+        return value
+
+    @cached_property
+    def root(self) -> str:
+        """Scheme and host of `url`; empty where nothing is sent."""
+        parts = urlsplit(self.url or "")
+        return f"{parts.scheme}://{parts.netloc}" if self.url else ""
+
+    @cached_property
+    def path(self) -> str:
+        """Path and query of `url`, exactly as given."""
+        return (self.url or "").removeprefix(self.root) or "/"
+
+    @cached_property
+    def inbound_keys(self) -> tuple[bytes, ...]:
+        """The keys that may have signed what comes in."""
+        return tuple(_key(secret) for secret in self.secrets)
+
+    @cached_property
+    def outbound_keys(self) -> tuple[bytes, ...]:
+        """The keys that sign what goes out, newest first; none where it is not signed."""
+        both = (self.target_secret, self.previous_target_secret)
+        return tuple(_key(secret) for secret in both if secret is not None)
+
+    @cached_property
+    def authorization(self) -> str | None:
+        """The Authorization header of what goes out."""
+        return f"Bearer {self.bearer_token.get_secret_value()}" if self.bearer_token is not None else None
