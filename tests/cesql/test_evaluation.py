@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 import pytest
@@ -167,10 +168,15 @@ def test_custom_functions_are_cast_to_and_dispatched_by_count():
     assert value("KIND_OF(a)", {"a": True}, functions=functions) == "bool"
 
 
+def give_up_wrongly() -> int:
+    raise EvaluationFault(ErrorKind.GENERIC, "no luck", value="a text where an integer belongs")
+
+
 def test_custom_functions_may_fail_in_every_way():
     functions = [
         Function("FAIL", (), Kind.STRING, fail),
         Function("GIVE_UP", (), Kind.STRING, give_up),
+        Function("GIVE_UP_WRONGLY", (), Kind.INTEGER, give_up_wrongly),
         Function("LIE", (), Kind.INTEGER, lambda: "text"),
         Function("NONE", (), Kind.STRING, lambda: None),  # type: ignore[arg-type,return-value]
         Function("BIG", (), Kind.INTEGER, lambda: 2**40),
@@ -178,6 +184,7 @@ def test_custom_functions_may_fail_in_every_way():
     assert error("FAIL()", functions=functions) == ("functionEvaluation", "")
     assert error("GIVE_UP()", functions=functions) == ("generic", "instead")
     assert error("GIVE_UP() = 'instead'", functions=functions) == ("generic", False)
+    assert error("GIVE_UP_WRONGLY()", functions=functions) == ("generic", 0)
     assert error("LIE() + 1", functions=functions) == ("functionEvaluation", 0)
     assert error("NONE()", functions=functions) == ("functionEvaluation", "")
     assert error("BIG()", functions=functions) == ("functionEvaluation", 0)
@@ -209,6 +216,8 @@ ORDER = {
     "note": None,
     "a/b": {"~": "odd keys"},
     "nan": float("nan"),
+    "exact": Decimal("0.10"),
+    "signal": Decimal("sNaN"),
 }
 
 
@@ -238,6 +247,8 @@ ORDER = {
         ("DATA_LT('/rate', '1e-1')", False),
         ("DATA_LE('/big', 2147483647)", False),
         ("DATA_EQ('/count', '+2.00')", True),
+        ("DATA_EQ('/exact', '0.1')", True),
+        ("DATA('/exact')", "0.10"),
     ],
 )
 def test_data(text, expected):
@@ -259,6 +270,7 @@ def test_data(text, expected):
         ("DATA_GT('/paid', '0')", "cast", False),
         ("DATA_GT('/totals/total/currency', '1')", "cast", False),
         ("DATA_NE('/nan', '1')", "cast", False),
+        ("DATA_NE('/signal', '1')", "cast", False),
         ("DATA_EQ('/count', path)", "cast", False),
     ],
 )

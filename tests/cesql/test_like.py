@@ -41,6 +41,9 @@ def by_definition(pattern: str, text: str) -> bool:
 @given(st.text("ab%_\\\n", max_size=12), st.text("ab%_\\\n", max_size=12))
 @example("%a_%b%", "xaab")
 @example("a%a", "a")
+@example("a%b%b", "ab")
+@example("_", "\n")
+@example("%_b%", "a\nb")
 @example("%%", "")
 def test_like_is_what_the_definition_says(pattern, text):
     assert parse_pattern(pattern).matches(text) is by_definition(pattern, text)

@@ -13,7 +13,7 @@ from omnibridge import cesql
 from omnibridge.errors import ExpressionError
 
 ROOT = Path(__file__).parents[2]
-FACTS = Path(os.environ.get("OMNIBRIDGE_CLOUDEVENTS", ROOT.parent / "shared" / "cloudevents"))
+FACTS = (ROOT / os.environ.get("OMNIBRIDGE_CLOUDEVENTS", "../shared/cloudevents")).resolve()
 FOLDER = FACTS / "cesql" / "cesql_tck"
 REASON = f"the CESQL conformance cases are not at {FOLDER}: set OMNIBRIDGE_CLOUDEVENTS to the folder that holds cesql/"
 

@@ -8,7 +8,7 @@ Attributes are fetched and, where they are strings already, used without a call:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, cast
+from typing import Protocol
 
 from omnibridge.cesql import values
 from omnibridge.cesql.document import Document
@@ -96,10 +96,10 @@ class _Emitter:
 
     def build(self, tree: Node, parameters: str) -> Callable[..., Value]:
         body = self._value(tree)
-        opening = "    d = Document(d)\n" if self._uses_data else ""
-        source = f"def run({parameters}):\n{opening}    return {body}\n"
-        exec(compile(source, "<cesql>", "exec"), self._names)  # noqa: S102 - the source is ours, see above
-        return cast(Callable[..., Value], self._names["run"])
+        if self._uses_data:
+            body = f"(lambda d: {body})(Document(d))"
+        source = f"lambda {parameters}: {body}"
+        return eval(compile(source, "<cesql>", "eval"), self._names)  # noqa: S307 - emitted by this class alone
 
     # -- values and casts
 

@@ -25,29 +25,25 @@ _ABSENT = object()
 class Document:
     """The data of one event, loaded at most once, and only when an expression asks for it."""
 
-    __slots__ = ("_loaded", "_source")
+    __slots__ = ("_source",)
 
     def __init__(self, source: object) -> None:
         self._source = source
-        self._loaded = not callable(source)
 
     def find(self, pointer: str) -> object:
         """The JSON value at a pointer, or None where nothing (or null) is. Raises EvaluationFault."""
-        if not self._loaded:
-            self._source = self._load()
-            self._loaded = True
+        if callable(self._source):
+            try:
+                self._source = self._source()
+            except Exception as error:
+                detail = f"the data could not be read: {type(error).__name__}"
+                raise EvaluationFault(ErrorKind.GENERIC, detail) from error
         value: object = self._source
         for key in _keys(pointer):
             value = _step(value, key)
             if value is _ABSENT:
                 return None
         return value
-
-    def _load(self) -> object:
-        try:
-            return self._source() if callable(self._source) else self._source
-        except Exception as error:
-            raise EvaluationFault(ErrorKind.GENERIC, f"the data could not be read: {type(error).__name__}") from error
 
     def value(self, pointer: str) -> object:
         """Like `find`, but where nothing is it raises the missingAttribute fault."""
