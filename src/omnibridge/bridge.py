@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -21,7 +22,17 @@ from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse
 from omnibridge.connector import AnyConnector, Connector, Occurrence, Settings, dump_observations
 from omnibridge.customer import ConsentGate
-from omnibridge.delivery import Credentials, Scopes, Sender, Tasks, Vendor, Worker, make_transport, recurring_tasks
+from omnibridge.delivery import (
+    Credentials,
+    Exchange,
+    Scopes,
+    Sender,
+    Tasks,
+    Vendor,
+    Worker,
+    make_transport,
+    recurring_tasks,
+)
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.event import Event
 from omnibridge.handlers import Handler, HandlerTasks, handler_channel
@@ -175,10 +186,13 @@ class Bridge:
         if handler is not None:
             tasks: Tasks | HandlerTasks = HandlerTasks(handler)
         else:
-            credentials = Credentials(channel, journal, self.clock)
-            sender = Sender(channel, scope, transport, self.clock)
-            tasks = Tasks(channel, Vendor(sender, credentials, scope.budget, journal, self.clock), gate)
+            tasks = Tasks(channel, self._vendor(channel, journal, transport), gate)
         return Worker(channel, tasks, journal, scope.breaker, self.clock, self._settled)
+
+    def _vendor(self, channel: Channel, journal: Journal, transport: httpx.AsyncBaseTransport) -> Vendor:
+        scope = self.scopes.of(channel)
+        sender = Sender(channel, scope, transport, self.clock)
+        return Vendor(sender, Credentials(channel, journal, self.clock), scope.budget, journal, self.clock)
 
     # -- the stages' signals ---------------------------------------------------------------------------------------
 
@@ -289,7 +303,8 @@ class Bridge:
             for _ in range(20):
                 await anyio.lowlevel.checkpoint()
             if not self.processor.idle or not all(worker.idle for worker in self.workers.values()):
-                await anyio.sleep(0.001) if not self._memory else None
+                if not self._memory:
+                    await anyio.sleep(0.001)
                 continue
             if await self._due() or before != (
                 self.processor.handled,
@@ -307,13 +322,31 @@ class Bridge:
                 return True
         return False
 
+    async def probe(self) -> dict[str, Exception]:
+        """Ask the system of every channel something harmless; the errors by channel. Works without a start."""
+        found: dict[str, Exception] = {}
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
+            transport = self._transport or await stack.enter_async_context(make_transport())
+            for name, channel in self.config.channels.items():
+                probe = channel.connector.probe
+                if probe is None:
+                    continue
+                vendor = self._vendor(channel, journal, transport)
+                settings = channel.settings
+                try:
+                    await Exchange(vendor).run(functools.partial(probe, settings))
+                except Exception as error:
+                    found[name] = error
+        return found
+
     async def drain(self) -> None:
         """Stop in order: no new batch, what is under way is finished, within `drain_seconds`."""
         self.processor.stop()
         for worker in self.workers.values():
             worker.stop()
         with anyio.move_on_after(self.config.file.bridge.drain_seconds):
-            while not all(worker.idle for worker in self.workers.values()):
+            while not all(worker.idle for worker in self.workers.values()):  # noqa: ASYNC110
                 await anyio.sleep(0.01)
 
     async def retain(self) -> int:

@@ -51,6 +51,14 @@ class Channel:
                     return slot
         return whole
 
+    def describe(self, event: Event) -> str:
+        """What would be done with `event` here, in words."""
+        slot = self.slot(event)
+        if slot is None:
+            return f"nothing: {self.connector.name} takes no {event.name}"
+        run = slot.run
+        return f"{slot.operation} by {run.__module__}.{run.__qualname__}"
+
 
 def _takes(slot: Deliver[Settings], verb: str) -> bool:
     if slot.verbs is not None:

@@ -107,7 +107,7 @@ class Processor:
                 await self._clock.sleep(1.0)
             if not busy:
                 self.idle = True
-                await self._clock.wait(self._awake, 5.0 if self._waiting else 60.0)
+                await self._clock.wait(self._awake, 5.0)
                 self.idle = False
 
     async def step(self) -> bool:

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
-from omnibridge.connector import PROJECT, AnyConnector, Connector, hooks
+from omnibridge.connector import PROJECT, AnyConnector, hooks
 from omnibridge.errors import ConfigError
 
 __all__ = ["GROUP", "Installed", "Registry"]
@@ -70,14 +70,14 @@ class Registry:
             if self._manager.get_plugin(name) is None:
                 self._manager.register(module, name)
                 self._manager.check_pending()
-            offered = [c for c in module.omnibridge_connectors() if c.name == name]
+            offered: list[AnyConnector] = [c for c in module.omnibridge_connectors() if c.name == name]
         except Exception as error:  # a broken package disables its own channels and nothing else
             return Installed(
                 name, package, version, problem=f"{package} does not load: {type(error).__name__}: {error}"
             )
-        if len(offered) != 1 or not isinstance(offered[0], Connector):
+        if len(offered) != 1:
             return Installed(name, package, version, problem=f"{package} offers no connector record called {name!r}")
-        connector: AnyConnector = offered[0]
+        connector = offered[0]
         wrong = _contradiction(connector)
         if wrong:
             return Installed(name, package, version, problem=f"{package}: {wrong}")

@@ -1,4 +1,4 @@
-"""Reads `bridge.toml`: resolves `${ENV}` and `file:` values, and says of everything wrong where it is and what to do."""
+"""Reads `bridge.toml`: resolves `${ENV}` and `file:` values, and says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -107,10 +107,11 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
 
 def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], folder: Path, problem: Any) -> Any:
     if isinstance(value, dict):
-        items: dict[str, Any] = value
+        items = cast("dict[str, Any]", value)
         return {key: _resolve(item, (*path, key), env, folder, problem) for key, item in items.items()}
     if isinstance(value, list):
-        return [_resolve(item, (*path, place), env, folder, problem) for place, item in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        elements = cast("list[Any]", value)
+        return [_resolve(item, (*path, place), env, folder, problem) for place, item in enumerate(elements)]
     if not isinstance(value, str):
         return value
     if value.startswith("file:"):
@@ -121,7 +122,8 @@ def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], fo
             return value
 
     def replace(match: re.Match[str]) -> str:
-        found = env.get(match[1], match[2])
+        fallback: str | None = match[2]
+        found = env.get(match[1], fallback)
         if found is None:
             problem(path, f"the environment variable {match[1]} is not set", f"export {match[1]}=... and start again")
             return match[0]

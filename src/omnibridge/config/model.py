@@ -78,7 +78,7 @@ class RouteSection(_Section):
         default_factory=list, alias="from", description="Channels that the events come from; all when it is left out."
     )
     filters: list[dict[str, Any]] = Field(
-        default_factory=list, description="Filters as in CloudEvents Subscriptions; all must match."
+        default_factory=list[dict[str, Any]], description="Filters as in CloudEvents Subscriptions; all must match."
     )
     to: list[str] = Field(min_length=1, description="Channels that get the events.")
     on_poison: Literal["skip", "park"] = Field(
@@ -92,8 +92,8 @@ class RouteSection(_Section):
 class ConfigFile(_Section):
     """The whole file."""
 
-    bridge: BridgeSection = Field(default_factory=BridgeSection)  # pyright: ignore[reportArgumentType]
-    server: ServerSection = Field(default_factory=ServerSection)  # pyright: ignore[reportArgumentType]
-    retention: RetentionSection = Field(default_factory=RetentionSection)  # pyright: ignore[reportArgumentType]
+    bridge: BridgeSection = Field(default_factory=lambda: BridgeSection.model_validate({}))
+    server: ServerSection = Field(default_factory=lambda: ServerSection.model_validate({}))
+    retention: RetentionSection = Field(default_factory=lambda: RetentionSection.model_validate({}))
     channels: dict[str, ChannelSection] = Field(default_factory=dict, description="Channels by name.")
-    routes: list[RouteSection] = Field(default_factory=list, description="Routes, in order.")
+    routes: list[RouteSection] = Field(default_factory=list[RouteSection], description="Routes, in order.")

@@ -8,6 +8,6 @@ __all__ = ["Settings"]
 
 
 class Settings(BaseModel):
-    """Settings of one channel. Every field has a `description`; secrets are `SecretStr`; errors never echo the input."""
+    """Settings of one channel. Every field has a `description`; secrets are `SecretStr`; errors never echo input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)

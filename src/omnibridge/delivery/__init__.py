@@ -1,4 +1,4 @@
-"""Delivery: lanes worked off side by side, each request throttled, keyed, retried by class, and never blindly repeated."""
+"""Delivery: lanes side by side, each request throttled, keyed, retried by class, never blindly repeated."""
 
 from omnibridge.delivery.credentials import Credentials
 from omnibridge.delivery.exchange import Exchange, Vendor

@@ -1,4 +1,4 @@
-"""Drives an author's coroutine: performs its effects, freezes what it writes, and never repeats what may have happened."""
+"""Drives an author's coroutine: performs effects, freezes what it writes, never repeats what may have happened."""
 
 from __future__ import annotations
 

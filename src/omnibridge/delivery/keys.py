@@ -1,4 +1,4 @@
-"""The identities of deliveries and of their requests: derived, so that nothing is doubled and no retry changes its key."""
+"""The identities of deliveries and of their requests: derived, so that no retry changes a key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: capped exponential backoff with full jitter, and a budget for retries in place."""
+"""How long to wait before trying again: capped backoff with full jitter, and a budget for retries in place."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class Tasks:
         own = (subject.KIND, subject.id) if isinstance(subject, Entity) and subject.id else None
         journal = self._vendor.journal
         known = await journal.references(self._channel.name, [*refs, own] if own else refs)
-        related = await journal.entities(refs) if refs else {}
+        related = await journal.entities(refs)
         shadow = known[own][1] if own and own in known else None
         outward = {ours: theirs for theirs, ours in self._channel.inward.items()}
         attributes = subject.attributes if isinstance(subject, Entity) else {}

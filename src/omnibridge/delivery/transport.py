@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
+from typing import cast
 
 import aiohttp
 import httpx
@@ -40,7 +41,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._session
 
     def _timeout(self, request: httpx.Request) -> aiohttp.ClientTimeout:
-        given = request.extensions.get("timeout") or {}
+        given: dict[str, float | None] = request.extensions.get("timeout") or {}
         key = (given.get("connect"), given.get("read"), given.get("pool"))
         found = self._timeouts.get(key)
         if found is None:
@@ -131,7 +132,7 @@ async def read_capped(response: httpx.Response, most: int) -> bytes:
         raise httpx.RemoteProtocolError(f"an encoding nobody asked for: {encoding[:32]}")
     parts: list[bytes] = []
     size = raw = 0
-    async for chunk in response.stream:  # type: ignore[union-attr]
+    async for chunk in cast("httpx.AsyncByteStream", response.stream):
         raw += len(chunk)
         if unpack is not None:
             try:

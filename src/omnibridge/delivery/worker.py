@@ -23,8 +23,8 @@ from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled
 __all__ = ["Runner", "Worker"]
 
 _log = structlog.get_logger("omnibridge.delivery")
-IDLE = 60.0
-"""Seconds after which an idle worker looks at the journal unasked."""
+IDLE = 5.0
+"""Seconds after which an idle worker looks at the journal unasked: an operator may have replayed something."""
 
 
 class Runner(Protocol):

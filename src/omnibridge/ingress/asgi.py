@@ -1,4 +1,4 @@
-"""The HTTP face as a plain ASGI application: caps on everything, clear answers, no framework between wire and journal."""
+"""The HTTP face as a plain ASGI application: caps on everything, clear answers, no framework in between."""
 
 from __future__ import annotations
 
@@ -83,9 +83,7 @@ class IngressApp:
             headers = self._headers(scope)
             body = await self._body(headers, receive) if method == "POST" else b""
             query = scope["query_string"].decode("latin-1")
-            return await self._ingress().webhook(
-                channel, secret or None, method, query, headers, body
-            )
+            return await self._ingress().webhook(channel, secret or None, method, query, headers, body)
         if path == "/events":
             if method != "POST":
                 return Reply(405, b"events are POSTed\n", "text/plain; charset=utf-8", {"allow": "POST"})
@@ -113,10 +111,11 @@ class IngressApp:
         declared = headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > most:
             raise _TooMuch(413, f"the body is larger than {most} bytes")
-        with anyio.move_on_after(self._limits.seconds) as window:
-            raw = await _collect(receive, most)
-        if window.cancelled_caught:
-            raise _TooMuch(408, "the body did not come in time")
+        try:
+            with anyio.fail_after(self._limits.seconds):
+                raw = await _collect(receive, most)
+        except TimeoutError:
+            raise _TooMuch(408, "the body did not come in time") from None
         return self._unpacked(raw, headers.get("content-encoding", "").strip().lower())
 
     def _unpacked(self, raw: bytes, encoding: str) -> bytes:

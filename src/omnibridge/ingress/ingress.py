@@ -12,7 +12,7 @@ import structlog
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
-from omnibridge.codec import read_http
+from omnibridge.codec import read_events
 from omnibridge.connector import (
     Derived,
     Hint,
@@ -136,7 +136,7 @@ class Ingress:
             return _problem(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
         content_type = headers.get("content-type", "")
         try:
-            events = read_http(headers, body)
+            events = read_events(headers, body)
         except CodecError as error:
             status = (
                 415

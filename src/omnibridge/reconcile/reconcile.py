@@ -99,7 +99,7 @@ class Reconciler:
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
         if known.id is None:
             derived.references.append(ReferenceWrite(channel.name, seen.kind, seen.external_id, id_))
-        before = from_json(known.shadow) if known.shadow is not None else {}
+        before: dict[str, Any] = from_json(known.shadow) if known.shadow is not None else {}
         if seen.deleted:
             if not known.deleted:
                 self._deleted(channel, prepared, known, id_, version, received, derived)
@@ -313,7 +313,8 @@ def _attested(
     state = fresh.get("state")
     if state not in _PERMISSIVE:
         return fresh
-    proven = bool((fresh.get("proof") or {}).get("at") or fresh.get("changed_at"))
+    proof: dict[str, Any] = fresh.get("proof") or {}
+    proven = bool(proof.get("at") or fresh.get("changed_at"))
     newer = (
         before is None or not before.get("changed_at") or str(fresh.get("changed_at") or "") > str(before["changed_at"])
     )

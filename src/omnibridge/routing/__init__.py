@@ -1,5 +1,6 @@
 """Content-based routing: filters over attributes, routes, and the router that finds them."""
 
+from omnibridge.routing.explain import Clause, Explanation, describe, explain
 from omnibridge.routing.filters import (
     All,
     Any_,
@@ -21,7 +22,9 @@ __all__ = [
     "All",
     "Any_",
     "Attributes",
+    "Clause",
     "Exact",
+    "Explanation",
     "Filter",
     "Not",
     "Prefix",
@@ -29,6 +32,8 @@ __all__ = [
     "Router",
     "Suffix",
     "Target",
+    "describe",
+    "explain",
     "parse_filter",
     "type_filter",
     "type_prefix",

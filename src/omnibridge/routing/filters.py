@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from omnibridge.errors import ConfigError
 from omnibridge.event import AttributeValue
@@ -129,24 +130,25 @@ def parse_filter(value: object, where: str) -> Filter:
 
     Raises ConfigError with the place of what is wrong.
     """
-    if not isinstance(value, Mapping) or len(value) != 1:  # pyright: ignore[reportUnknownArgumentType]
+    table: Any = value
+    if not isinstance(table, Mapping) or len(table) != 1:  # pyright: ignore[reportUnknownArgumentType]
         raise ConfigError("a filter is a table with one dialect", where=where, remedy=f"one of {', '.join(_DIALECTS)}")
-    dialect, body = next(iter(value.items()))  # pyright: ignore[reportUnknownVariableType]
+    dialect, body = next(iter(cast("Mapping[str, Any]", table).items()))
     place = f"{where}.{dialect}"
     if dialect in ("all", "any"):
         if not isinstance(body, list) or not body:
             raise ConfigError("needs a list of filters", where=place)
-        parts = tuple(parse_filter(item, f"{place}[{i}]") for i, item in enumerate(body))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return All(parts) if dialect == "all" else Any_(parts)
+        nested = tuple(parse_filter(item, f"{place}[{i}]") for i, item in enumerate(cast("list[Any]", body)))
+        return All(nested) if dialect == "all" else Any_(nested)
     if dialect == "not":
-        return Not(parse_filter(body, place))  # pyright: ignore[reportUnknownArgumentType]
+        return Not(parse_filter(body, place))
     if dialect not in ("exact", "prefix", "suffix"):
         raise ConfigError("unknown filter dialect", where=place, remedy=f"one of {', '.join(_DIALECTS)}")
     if not isinstance(body, Mapping) or not body:
         raise ConfigError("needs a table of attribute names and values", where=place)
     parts: list[Filter] = []
-    for name, text in body.items():  # pyright: ignore[reportUnknownVariableType]
-        if not isinstance(name, str) or not isinstance(text, str) or not text:
+    for name, text in cast("Mapping[str, Any]", body).items():
+        if not isinstance(text, str) or not text:
             raise ConfigError("attribute names and values are non-empty text", where=place)
         parts.append(_simple(dialect, name, text))
     return parts[0] if len(parts) == 1 else All(tuple(parts))

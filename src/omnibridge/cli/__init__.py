@@ -1,0 +1,18 @@
+"""The command line: one file a command."""
+
+from omnibridge.cli import backup, check, connectors, deliveries, events, explain, run, schema, version
+from omnibridge.cli.app import app, main
+
+__all__ = [
+    "app",
+    "backup",
+    "check",
+    "connectors",
+    "deliveries",
+    "events",
+    "explain",
+    "main",
+    "run",
+    "schema",
+    "version",
+]

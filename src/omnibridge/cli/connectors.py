@@ -1,0 +1,42 @@
+"""`omnibridge connectors`: what is installed, and what each can do."""
+
+from __future__ import annotations
+
+from omnibridge.cli.app import AsJson, app
+from omnibridge.cli.output import show
+from omnibridge.connector import AnyConnector
+from omnibridge.registry import Registry
+
+__all__ = ["connectors_command"]
+
+
+@app.command("connectors")
+def connectors_command(as_json: AsJson = False) -> None:
+    """List the installed connectors with their capabilities; a broken one with the reason."""
+    rows = [
+        {
+            "name": found.name,
+            "package": f"{found.package} {found.version}".strip(),
+            "api": found.connector.api_version if found.connector else None,
+            "can": ", ".join(_capabilities(found.connector)) if found.connector else None,
+            "takes": ", ".join(slot.operation for slot in found.connector.delivers) if found.connector else None,
+            "problem": found.problem,
+        }
+        for found in Registry().installed()
+    ]
+    columns = ["name", "package", "api", "can", "takes"]
+    if any(row["problem"] for row in rows):
+        columns.append("problem")
+    show("Connectors", rows, as_json=as_json, columns=columns)
+
+
+def _capabilities(connector: AnyConnector) -> list[str]:
+    have = {
+        "webhook": connector.webhook,
+        "subscriptions": connector.subscriptions,
+        "poll": connector.polls,
+        "read": connector.read,
+        "deliver": connector.delivers,
+        "sandbox": connector.sandbox,
+    }
+    return [name for name, value in have.items() if value]

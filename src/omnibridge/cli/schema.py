@@ -1,0 +1,59 @@
+"""`omnibridge schema`: the configuration's schema and the event catalogue, for editors and other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from omnibridge.cli.app import app
+from omnibridge.cli.output import table, write_json
+from omnibridge.codec.catalogue import asyncapi, json_schema, xregistry
+from omnibridge.config import ConfigFile
+from omnibridge.errors import UnknownItem
+from omnibridge.model import catalogue, lookup
+from omnibridge.registry import Registry
+
+__all__ = ["schema_command"]
+
+
+class Format(StrEnum):
+    """What to write."""
+
+    TABLE = "table"
+    JSONSCHEMA = "jsonschema"
+    ASYNCAPI = "asyncapi"
+    XREGISTRY = "xregistry"
+    CONFIG = "config"
+
+
+@app.command("schema")
+def schema_command(
+    what: Annotated[str | None, typer.Argument(help="An event type, or a connector (its settings).")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.TABLE,
+) -> None:
+    """Show the event catalogue, one type's JSON Schema, a connector's settings, or the schema of bridge.toml."""
+    if format_ is Format.CONFIG:
+        write_json(ConfigFile.model_json_schema())
+    elif format_ is Format.ASYNCAPI:
+        write_json(asyncapi())
+    elif format_ is Format.XREGISTRY:
+        write_json(xregistry())
+    elif what is not None:
+        write_json(_one(what))
+    elif format_ is Format.JSONSCHEMA:
+        write_json({entry.type: json_schema(entry.type) for entry in catalogue()})
+    else:
+        rows = [[entry.name, entry.model.__name__, entry.meaning] for entry in catalogue()]
+        table("Event types", ["type", "data", "meaning"], rows)
+
+
+def _one(what: str) -> object:
+    entry = lookup(what)
+    if entry is not None:
+        return json_schema(entry.type)
+    for installed in Registry().installed():
+        if installed.name == what and installed.connector is not None:
+            return installed.connector.settings.model_json_schema()
+    raise UnknownItem(f"{what!r} is neither an event type nor an installed connector")

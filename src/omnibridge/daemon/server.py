@@ -1,0 +1,154 @@
+"""Runs the daemon: binds, serves, and on SIGTERM stops in order: no new requests, deliveries under way, the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import signal
+import socket
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from omnibridge.bridge import Bridge
+from omnibridge.config import Config
+from omnibridge.daemon.app import DaemonApp
+from omnibridge.errors import ConfigError, StorageError, StorageFailed
+
+__all__ = ["run"]
+
+_log = structlog.get_logger("omnibridge")
+
+
+class _PatientProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, closing a connection whose request headers do not arrive in time."""
+
+    header_seconds = 10.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._arm()
+
+    def on_headers_complete(self) -> None:
+        self._disarm()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _arm(self) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(self.header_seconds, self.transport.close)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, leaving signals to us: it would end the process before the bridge has drained."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048, reuse_port=False)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            where="server",
+            remedy="stop what uses the port, or set server.port",
+        ) from None
+
+
+def run(config: Config, *, ready: Callable[[str], None] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the process's exit code. `ready` is told the address.
+
+    Raises ConfigError and StorageError before anything is served. A failed disk ends it with code 74.
+    """
+    return anyio.run(_main, config, ready, backend="asyncio", backend_options={"use_uvloop": _has_uvloop()})
+
+
+def _has_uvloop() -> bool:
+    return importlib.util.find_spec("uvloop") is not None  # not on Windows
+
+
+async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
+    server = config.require().file.server
+    listener = _bind(server.host, server.port)
+    address = f"http://{server.host}:{listener.getsockname()[1]}"
+    try:
+        async with Bridge(config) as bridge:
+            app = DaemonApp(bridge)
+            _PatientProtocol.header_seconds = server.header_seconds
+            http = _Server(
+                uvicorn.Config(
+                    app,  # pyright: ignore[reportArgumentType]  # uvicorn types scopes as TypedDicts
+                    http=_PatientProtocol,
+                    lifespan="off",
+                    ws="none",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    date_header=False,
+                    limit_concurrency=server.max_connections,
+                    timeout_keep_alive=75,
+                    timeout_graceful_shutdown=10,
+                    backlog=2048,
+                )
+            )
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_watch_signals, http, app)
+                _log.info("listening", url=address, journal=Path(config.file.bridge.journal).name)
+                if ready is not None:
+                    ready(address)
+                await http.serve(sockets=[listener])
+                tasks.cancel_scope.cancel()
+            _log.info("draining")
+    except BaseExceptionGroup as group:
+        failed = group.subgroup(StorageError)
+        if failed is None:
+            raise
+        _log.error("the journal failed; stopping", error=_first(failed))
+        return 74
+    except StorageFailed as error:
+        _log.error("the journal failed; stopping", error=error.what)
+        return 74
+    finally:
+        listener.close()
+    _log.info("stopped")
+    return 0
+
+
+def _first(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        nested: tuple[BaseException, ...] = error.exceptions
+        error = nested[0]
+    return str(error)
+
+
+async def _watch_signals(http: uvicorn.Server, app: DaemonApp) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            _log.info("stopping", signal=number.name)
+            app.stopping = True
+            if http.should_exit:
+                http.force_exit = True
+            http.should_exit = True

@@ -1,0 +1,67 @@
+"""An in-memory bridge for tests: sandboxes instead of vendors, a clock in your hand, deliveries posted without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from omnibridge.bridge import Bridge
+from omnibridge.config import parse
+from omnibridge.connector import AnyConnector, Outgoing, Reply, Sandbox
+from omnibridge.registry import Registry
+from omnibridge.testing.clock import ManualClock
+from omnibridge.testing.transport import SandboxTransport
+
+__all__ = ["TestBridge"]
+
+
+class TestBridge(Bridge):
+    """`TestBridge(toml, sandboxes={"shop.example": sandbox})`: everything real but network, disk and time."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        toml: str = "",
+        *,
+        sandboxes: Mapping[str, Sandbox] | None = None,
+        connectors: Iterable[AnyConnector] = (),
+        env: Mapping[str, str] | None = None,
+        clock: ManualClock | None = None,
+    ) -> None:
+        self.time = clock or ManualClock()
+        self.vendors = SandboxTransport(sandboxes or {})
+        connectors = tuple(connectors)
+        config = parse(toml, env or {}, Registry(connectors), name="bridge.toml", folder=Path())
+        super().__init__(config, connectors=connectors, memory=True, clock=self.time, transport=self.vendors)
+
+    async def receive(self, outgoing: Outgoing) -> Reply:
+        """Take in a webhook as the daemon would."""
+        path, _, query = outgoing.url.partition("?")
+        _, _, tail = path.partition("/in/")
+        channel, _, secret = tail.partition("/")
+        headers = {name.lower(): value for name, value in outgoing.headers.items()}
+        return await self.ingress.webhook(channel, secret or None, "POST", query, headers, outgoing.body)
+
+    async def settle(self, seconds: float = 0.0) -> None:
+        """Let everything that is due happen, over `seconds` of the clock, vendors' webhooks included."""
+        until = self.time.monotonic() + seconds
+        while True:
+            await self._quiet()
+            alarm = self.time.next_alarm()
+            left = until - self.time.monotonic()
+            if alarm is None or alarm > left:
+                break
+            await self.time.advance(max(alarm, 0.001))
+        if until > self.time.monotonic():
+            await self.time.advance(until - self.time.monotonic())
+            await self._quiet()
+
+    async def _quiet(self) -> None:
+        while True:
+            await self.idle()
+            sent = [box.outbox.popleft() for box in self.vendors.sandboxes.values() for _ in range(len(box.outbox))]
+            if not sent:
+                return
+            for outgoing in sent:
+                await self.receive(outgoing)
