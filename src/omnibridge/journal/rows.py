@@ -226,6 +226,7 @@ class Processed:
     entities: tuple[EntityWrite, ...] = ()
     events: tuple[StoredEvent, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

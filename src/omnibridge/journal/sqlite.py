@@ -1,0 +1,207 @@
+"""The journal on SQLite: in a file with threads of its own, or in memory and inline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+
+import anyio
+import apsw
+
+from omnibridge.clock import Clock
+from omnibridge.connector import Reference
+from omnibridge.journal import sqlite_intake as intake
+from omnibridge.journal import sqlite_lanes as lanes
+from omnibridge.journal.rows import (
+    Accepted,
+    Claimed,
+    EntityKey,
+    InboxRow,
+    Known,
+    NewDelivery,
+    NewInbox,
+    Processed,
+    Settled,
+    Step,
+)
+from omnibridge.journal.seal import Seal
+from omnibridge.journal.sqlite_file import connect, lock, open_memory, open_reader, open_writer, prepare
+from omnibridge.journal.sqlite_ledger import Ledger
+from omnibridge.journal.sqlite_looking import Looking
+from omnibridge.journal.sqlite_reading import Reading
+from omnibridge.journal.sqlite_rows import reference
+from omnibridge.journal.sqlite_values import micros, moment
+
+__all__ = ["SqliteJournal", "open_journal"]
+
+
+class SqliteJournal(Looking):
+    """The Journal protocol on SQLite. Made by `open_journal`; belongs to the event loop that opened it.
+
+    Payloads are sealed and opened on the event loop; the writing thread runs prepared SQL only. A call that is
+    cancelled while it waits may or may not have been stored; its batch goes on without it.
+    """
+
+    def __init__(self, ledger: Ledger, reading: Reading, seal: Seal, clock: Clock) -> None:
+        super().__init__(ledger, reading, seal)
+        self._clock = clock
+
+    # -- accept and process ----------------------------------------------------------------------------------------
+
+    async def accept(self, item: NewInbox) -> Accepted:
+        """Store one incoming thing unless its dedupe key is known."""
+        id = await self._write(partial(intake.accept, self._ledger, self._columns.intake(item)))
+        return Accepted(id, duplicate=not id)
+
+    async def pending(self, after: int, limit: int) -> Sequence[InboxRow]:
+        """Pending inbox rows with an id above `after`, in order."""
+        rows = await self._read(partial(self._reading.pending, after, limit))
+        return [self._columns.inbox(row) for row in rows]
+
+    async def known(self, keys: Sequence[EntityKey]) -> Mapping[EntityKey, Known]:
+        """What is known about each key; every key has an entry."""
+        columns = [(key.channel, key.kind, key.external_id) for key in keys]
+        found = await self._read(partial(self._reading.known, columns))
+        return {key: self._columns.known(rows) for key, rows in zip(keys, found, strict=True)}
+
+    async def entities(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[bytes, int]]:
+        """Canonical entities by (kind, id): JSON and revision. Those that do not exist are absent."""
+        found = await self._read(partial(self._reading.entities, tuple(ids)))
+        return {
+            key: (self._columns.open(rows[0][0], "entities.content"), rows[0][1])
+            for key, rows in zip(ids, found, strict=True)
+            if rows
+        }
+
+    async def process(self, batch: Sequence[Processed]) -> None:
+        """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
+        rows = self._columns.batch(batch, self._clock.now())
+        await self._write(partial(intake.process, self._ledger, rows), guarded=True)
+
+    # -- deliver ---------------------------------------------------------------------------------------------------
+
+    async def ensure(self, deliveries: Sequence[NewDelivery]) -> None:
+        """Insert deliveries whose keys do not exist yet."""
+        now = self._clock.now()
+        rows = [self._columns.delivery(new, now) for new in deliveries]
+        await self._write(partial(intake.ensure, self._ledger, rows))
+
+    async def claim(self, channel: str, limit: int, now: datetime) -> Sequence[Claimed]:
+        """Take up to `limit` ready, due deliveries of a channel, heads of different lanes, smallest priority first."""
+        taken = await self._write(partial(lanes.claim, self._ledger, channel, limit, micros(now)))
+        return [self._columns.claimed(row, steps) for row, steps in taken]
+
+    async def next_due(self, channel: str) -> datetime | None:
+        """When the earliest ready, unclaimed delivery of a channel is due; None when there is none."""
+        due = await self._write(partial(lanes.next_due, self._ledger, channel))
+        return None if due is None else moment(due)
+
+    def release(self, ids: Sequence[int]) -> None:
+        """Give claims back without an attempt. A claim asked for after this may have them."""
+        self._send(partial(lanes.release, self._ledger, tuple(ids)))
+
+    async def references(
+        self, channel: str, ids: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[str, bytes | None]]:
+        """External id and shadow in `channel` of canonical entities by (kind, id). Unseen ones are absent.
+
+        Where one has several ids in the channel, the newest that is not deleted there is given.
+        """
+        found = await self._read(partial(self._reading.references, channel, tuple(ids)))
+        return {
+            key: (rows[0][0], self._columns.open(rows[0][1], "known.shadow"))
+            for key, rows in zip(ids, found, strict=True)
+            if rows
+        }
+
+    async def start(self, delivery: int, step: Step) -> None:
+        """Freeze a writing request before its first byte leaves. An existing (name, generation) stays as it is."""
+        await self._write(partial(intake.start, self._ledger, self._columns.step(delivery, step)))
+
+    async def finish(self, delivery: int, step: Step) -> None:
+        """Record the response of a step."""
+        await self._write(partial(intake.finish, self._ledger, self._columns.step(delivery, step)))
+
+    async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
+        """Store a reference in the middle of an exchange."""
+        row = (channel, reference.kind, reference.external_id, id)
+        await self._write(partial(intake.keep, self._ledger, row))
+
+    async def emit(self, delivery: int, item: NewInbox, cursor: tuple[str, bytes] | None) -> None:
+        """Store a page of observations together with the cursor (name, JSON) that comes after it."""
+        after = None
+        if cursor is not None:
+            after = (item.channel, cursor[0], self._columns.seal(cursor[1], "cursors.content"))
+        await self._write(partial(intake.emit, self._ledger, self._columns.intake(item), after))
+
+    async def settle(self, settled: Settled) -> None:
+        """Store the outcome of one attempt with everything it caused, and free the lane as its state demands.
+
+        Raises UnknownItem when nobody has claimed the delivery, ValueError for READY without a due time.
+        """
+        outcome = self._columns.outcome(settled)
+        references = [reference(one) for one in settled.references]
+        inbox = [self._columns.intake(item) for item in settled.inbox]
+        await self._write(partial(intake.settle_all, self._ledger, outcome, references, inbox))
+
+    # -- small state -----------------------------------------------------------------------------------------------
+
+    async def cursor(self, channel: str, name: str) -> bytes | None:
+        """Where a poll stands, as JSON."""
+        rows = await self._read(partial(self._reading.cursor, channel, name))
+        return self._columns.open(rows[0][0], "cursors.content") if rows else None
+
+    async def credential(self, channel: str) -> bytes | None:
+        """The channel's stored credential, opened."""
+        rows = await self._read(partial(self._reading.credential, channel))
+        return self._columns.open(rows[0][0], "credentials.content") if rows else None
+
+    async def save_credential(self, channel: str, content: bytes) -> None:
+        """Store a credential, sealed."""
+        sealed = self._columns.seal(content, "credentials.content")
+        await self._write(partial(intake.save_credential, self._ledger, channel, sealed))
+
+
+@asynccontextmanager
+async def open_journal(
+    path: str | os.PathLike[str] | None, *, seal: Seal, clock: Clock, vfs: str | None = None
+) -> AsyncIterator[SqliteJournal]:
+    """Open the journal in a file, made where there is none; in memory and without threads for None.
+
+    `vfs` names a registered SQLite VFS, for tests that cut the power. Raises StorageError when another process has
+    the journal open or the file cannot be used, SchemaError when it is not a journal or a newer one.
+    """
+    if path is None:
+        db = open_memory()
+        journal = SqliteJournal(Ledger(db), Reading(db), seal, clock)
+        try:
+            yield journal
+        finally:
+            await journal.close()
+        return
+    place = os.fspath(path)
+    # In a thread: recovering a long log takes a while, and the event loop may be serving already.
+    held, ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs)
+    try:
+        journal = SqliteJournal(ledger, Reading(reader), seal, clock)
+        journal.start_threads(checkpoints)
+        try:
+            yield journal
+        finally:
+            await journal.close()
+    finally:
+        held.close()
+
+
+def _open_file(path: str, vfs: str | None) -> tuple[apsw.Connection, Ledger, apsw.Connection, apsw.Connection]:
+    held = lock(path)
+    try:
+        prepare(path)
+        ledger = Ledger(open_writer(path, vfs))
+        return held, ledger, open_reader(path, vfs), connect(path, vfs)
+    except BaseException:
+        held.close()
+        raise

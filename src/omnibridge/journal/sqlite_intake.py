@@ -1,0 +1,206 @@
+"""The statements that take things in, store what processing came to, and keep an exchange's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from omnibridge.errors import UnknownItem
+from omnibridge.journal.protocol import Conflict
+from omnibridge.journal.sqlite_lanes import NewRow, Outcome, insert, settle
+from omnibridge.journal.sqlite_ledger import Ledger
+from omnibridge.journal.sqlite_values import Value
+
+__all__ = [
+    "Batch",
+    "Intake",
+    "KnownRow",
+    "accept",
+    "emit",
+    "ensure",
+    "finish",
+    "keep",
+    "process",
+    "replay_inbox",
+    "save_credential",
+    "settle_all",
+    "start",
+]
+
+_DEDUPE = "INSERT OR IGNORE INTO dedupe VALUES (?, ?)"
+_INBOX = "INSERT INTO inbox (id, channel, origin, received, meta, body) VALUES (?, ?, ?, ?, ?, ?)"
+_OPEN = "INSERT INTO inbox_open (id, channel, state) VALUES (?, ?, 'pending')"
+
+_REFERENCE = """INSERT INTO known (channel, kind, external_id, id) VALUES (?, ?, ?, ?)
+    ON CONFLICT (channel, kind, external_id) DO UPDATE SET id = excluded.id WHERE id IS NOT excluded.id"""
+_SHADOW = """UPDATE known SET version = ?, deleted = ?, shadow = ?, id = coalesce(?, id), rev = rev + 1
+    WHERE channel = ? AND kind = ? AND external_id = ? AND rev = ?"""
+_FIRST_SHADOW = """INSERT INTO known (version, deleted, shadow, id, channel, kind, external_id, rev)
+    VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (channel, kind, external_id) DO UPDATE
+    SET version = excluded.version, deleted = excluded.deleted, shadow = excluded.shadow,
+    id = coalesce(excluded.id, id), rev = 1 WHERE rev = 0"""
+_ENTITY = "UPDATE entities SET content = ?, rev = rev + 1 WHERE kind = ? AND id = ? AND rev = ?"
+_FIRST_ENTITY = """INSERT INTO entities (content, kind, id, rev) VALUES (?, ?, ?, 1)
+    ON CONFLICT (id, kind) DO NOTHING"""
+_EVENT = """INSERT INTO events (seq, id, source, type, subject, time, datacontenttype, dataschema, extensions, channel,
+    recorded, inbox_id, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, source) DO NOTHING"""
+_EVENT_SEQ = "SELECT seq FROM events WHERE id = ? AND source = ?"
+_CLOSE = "DELETE FROM inbox_open WHERE id = ? RETURNING channel, state"
+_INVALID = "SELECT channel, state FROM inbox_open WHERE id = ?"
+
+_STEP = """INSERT INTO steps (delivery, name, generation, key, request, response) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (delivery, name, generation) DO """
+_CURSOR = "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)"
+
+
+class Intake(NamedTuple):
+    """A new inbox row as columns; `dedupe` is the hash of its key."""
+
+    dedupe: bytes | None
+    channel: str
+    rest: tuple[str, int, bytes, bytes]
+    """Origin, received, meta, body."""
+
+
+class KnownRow(NamedTuple):
+    """A shadow with the reference that was found with it; `values` in the order of the statement."""
+
+    rev: int
+    values: tuple[Value, ...]
+
+
+class Batch(NamedTuple):
+    """What processing came to, as columns."""
+
+    references: list[tuple[str, str, str, str]]
+    known: list[KnownRow]
+    entities: list[tuple[int, tuple[bytes, str, str]]]
+    events: list[tuple[Value, ...]]
+    deliveries: list[NewRow]
+    done: list[int]
+    invalid: list[tuple[int, str]]
+
+
+def accept(ledger: Ledger, item: Intake) -> int:
+    """The id of the stored row, 0 for a duplicate."""
+    if item.dedupe is not None:
+        ledger.execute(_DEDUPE, (item.dedupe, item.rest[1]))
+        if not ledger.db.changes():
+            return 0
+    ledger.inbox_id += 1
+    ledger.execute(_INBOX, (ledger.inbox_id, item.channel, *item.rest))
+    ledger.execute(_OPEN, (ledger.inbox_id, item.channel))
+    ledger.count("inbox", item.channel, "pending")
+    return ledger.inbox_id
+
+
+def process(ledger: Ledger, batch: Batch) -> None:
+    """Store a batch. Raises Conflict, after which the caller must roll back."""
+    execute, changes = ledger.execute, ledger.db.changes
+    for rev, values in batch.known:
+        if rev:
+            execute(_SHADOW, (*values, rev))
+        else:
+            execute(_FIRST_SHADOW, values)
+        if not changes():
+            raise Conflict("the shadow of {4}/{5}/{6} has moved".format(*values))
+    for rev, content in batch.entities:
+        if rev:
+            execute(_ENTITY, (*content, rev))
+        else:
+            execute(_FIRST_ENTITY, content)
+        if not changes():
+            raise Conflict("the entity {1}/{2} has moved".format(*content))
+    for reference in batch.references:
+        execute(_REFERENCE, reference)
+    numbers: dict[tuple[Value, Value], int] = {}
+    for event in batch.events:
+        seq = ledger.event_seq + 1
+        execute(_EVENT, (seq, *event))
+        if changes():
+            ledger.event_seq = numbers[event[1], event[0]] = seq
+    if numbers:
+        ledger.count("event", "", "", len(numbers))
+    _insert_all(ledger, batch.deliveries, numbers)
+    for id in batch.done:
+        for channel, state in ledger.rows(_CLOSE, (id,)):
+            ledger.move("inbox", channel, state, "done")
+    for id, error in batch.invalid:
+        for channel, state in ledger.rows(_INVALID, (id,)):
+            execute("UPDATE inbox_open SET state = 'invalid', error = ? WHERE id = ?", (error, id))
+            ledger.move("inbox", channel, state, "invalid")
+
+
+def _insert_all(ledger: Ledger, deliveries: Sequence[NewRow], numbers: dict[tuple[Value, Value], int]) -> None:
+    for new in deliveries:
+        seq = None
+        if new.event is not None:
+            seq = numbers.get(new.event)
+            if seq is None:
+                source, id = new.event
+                found = ledger.rows(_EVENT_SEQ, (id, source))
+                if not found:
+                    raise UnknownItem("a delivery names an event that the journal does not have", where=f"event {id}")
+                seq = numbers[new.event] = int(found[0][0])
+        insert(ledger, new, seq)
+
+
+def ensure(ledger: Ledger, deliveries: Sequence[NewRow]) -> None:
+    """Insert deliveries whose keys do not exist."""
+    _insert_all(ledger, deliveries, {})
+
+
+def settle_all(
+    ledger: Ledger, outcome: Outcome, references: Sequence[tuple[str, str, str, str]], inbox: Sequence[Intake]
+) -> None:
+    """Settle a delivery, with what its exchange found."""
+    settle(ledger, outcome)
+    for reference in references:
+        ledger.execute(_REFERENCE, reference)
+    for item in inbox:
+        accept(ledger, item)
+
+
+def start(ledger: Ledger, step: tuple[Value, ...]) -> None:
+    """Freeze a request; one that is frozen stays."""
+    ledger.execute(_STEP + "NOTHING", step)
+
+
+def finish(ledger: Ledger, step: tuple[Value, ...]) -> None:
+    """Record the response of a request."""
+    ledger.execute(_STEP + "UPDATE SET response = excluded.response", step)
+
+
+def keep(ledger: Ledger, reference: tuple[str, str, str, str]) -> None:
+    """Store a reference."""
+    ledger.execute(_REFERENCE, reference)
+
+
+def emit(ledger: Ledger, item: Intake, cursor: tuple[str, str, bytes] | None) -> None:
+    """Store a page and the cursor after it."""
+    accept(ledger, item)
+    if cursor is not None:
+        ledger.execute(_CURSOR, cursor)
+
+
+def save_credential(ledger: Ledger, channel: str, content: bytes) -> None:
+    """Store a sealed credential."""
+    ledger.execute("INSERT OR REPLACE INTO credentials VALUES (?, ?)", (channel, content))
+
+
+def replay_inbox(ledger: Ledger, ids: Sequence[int]) -> int:
+    """Open invalid and done rows again; how many."""
+    n = 0
+    for id in ids:
+        for channel, state in ledger.rows(
+            "SELECT i.channel, coalesce(o.state, 'done') FROM inbox i LEFT JOIN inbox_open o ON o.id = i.id"
+            " WHERE i.id = ?",
+            (id,),
+        ):
+            if state != "pending":
+                ledger.execute(
+                    "INSERT OR REPLACE INTO inbox_open (id, channel, state) VALUES (?, ?, 'pending')", (id, channel)
+                )
+                ledger.move("inbox", channel, state, "pending")
+                n += 1
+    return n

@@ -1,0 +1,247 @@
+"""The statements of the outbox: inserting into lanes, claiming their heads, settling, mending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from omnibridge.errors import UnknownItem
+from omnibridge.journal.rows import DeliveryState
+from omnibridge.journal.sqlite_ledger import Claim, Ledger
+from omnibridge.journal.sqlite_values import Row, Value
+
+__all__ = [
+    "NewRow",
+    "Outcome",
+    "claim",
+    "close_unknown",
+    "insert",
+    "next_due",
+    "release",
+    "replay",
+    "resend",
+    "settle",
+]
+
+# In each lane one open row is the head (ready, parked, or unknown and holding); the others are queued behind it by
+# `place`. Only heads that are ready stand in the index that claims read, so a million queued rows cost them nothing.
+_HAS_OPEN = "SELECT 1 FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 LIMIT 1"
+_NEXT = """SELECT id FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 AND state = 'queued'
+    ORDER BY place LIMIT 1"""
+_UNTOUCHED = """SELECT id, state, place FROM deliveries
+    WHERE channel = ? AND lane = ? AND collapse = ? AND open = 1 AND state IN ('ready', 'queued') AND at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM steps WHERE delivery = deliveries.id) ORDER BY place DESC"""
+_INSERT = """INSERT INTO deliveries (id, key, channel, task, operation, lane, place, state, open, priority, due, created,
+    event, collapse, route, on_poison, on_unknown, recurring, payload)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"""
+_PRIORITY = "SELECT min(priority) FROM deliveries WHERE channel = ? AND state = 'ready' AND priority > ?"
+_HEADS = """SELECT id, due FROM deliveries WHERE channel = ? AND state = 'ready' AND priority = ? AND due <= ?
+    ORDER BY due, id"""
+_CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created, d.payload,
+    d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL, d.event, e.id, e.source, e.type,
+    e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content
+    FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.id = ?"""
+_STEPS = "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id"
+_ARCHIVE = """INSERT INTO attempts (delivery, at, outcome, seconds, code, text)
+    SELECT id, at, outcome, seconds, code, text FROM deliveries WHERE id = ? AND at IS NOT NULL"""
+_SETTLE = """UPDATE deliveries SET state = ?, open = ?, due = coalesce(?, due), attempts = attempts + ?,
+    later = CASE WHEN ? THEN ? ELSE later END, at = ?, outcome = ?, seconds = ?, code = ?, text = ? WHERE id = ?"""
+_REOPEN = "UPDATE deliveries SET state = ?, open = 1, attempts = 0, due = ? WHERE id = ?"
+
+_LOWEST = -(2**63)
+_LATEST = 2**63 - 1
+_MENDABLE = frozenset({"dead", "unknown", "parked", "refused"})
+
+
+class NewRow(NamedTuple):
+    """A new delivery as columns, apart from what only the writer knows: id, place, state, and the event's number."""
+
+    key: bytes | str
+    channel: str
+    task: str
+    operation: str
+    lane: str
+    priority: int
+    due: int
+    created: int
+    event: tuple[str, str] | None
+    collapse: str | None
+    rest: tuple[Value, ...]
+
+
+class Outcome(NamedTuple):
+    """The outcome of an attempt as columns."""
+
+    id: int
+    state: str
+    open: bool
+    due: int | None
+    count: bool
+    set_later: bool
+    later: bytes | None
+    attempt: tuple[Value, ...]
+    keep_steps: bool
+
+
+def insert(ledger: Ledger, new: NewRow, event: int | None) -> None:
+    """Put a row at the end of its lane, unless its key is known; it may take the place of one that it replaces."""
+    id = place = ledger.delivery_id + 1
+    state = "ready"
+    if ledger.rows(_HAS_OPEN, (new.channel, new.lane)):
+        state = "queued"
+        if new.collapse is not None:
+            older = next(
+                (
+                    row
+                    for row in ledger.execute(_UNTOUCHED, (new.channel, new.lane, new.collapse)).fetchall()
+                    if row[0] not in ledger.claims
+                ),
+                None,
+            )
+            if older is not None and not ledger.rows("SELECT 1 FROM deliveries WHERE key = ?", (new.key,)):
+                ledger.execute("UPDATE deliveries SET state = 'superseded', open = 0 WHERE id = ?", (older[0],))
+                ledger.move("delivery", new.channel, older[1], "superseded")
+                state, place = older[1], older[2]
+    ledger.execute(
+        _INSERT,
+        (
+            id, new.key, new.channel, new.task, new.operation, new.lane, place, state, new.priority, new.due,
+            new.created, event, new.collapse, *new.rest,
+        ),
+    )  # fmt: skip
+    if ledger.db.changes():
+        ledger.delivery_id = id
+        ledger.count("delivery", new.channel, state)
+
+
+def _priorities(ledger: Ledger, channel: str) -> Iterable[int]:
+    """The priorities of a channel's ready rows, smallest first, a jump in the index for each."""
+    least = _LOWEST
+    while True:
+        found = ledger.rows(_PRIORITY, (channel, least))[0][0]
+        if found is None:
+            return
+        yield found
+        least = found
+
+
+def claim(ledger: Ledger, channel: str, limit: int, now: int) -> list[tuple[Row, list[Row]]]:
+    """Take heads of lanes: each with its event's columns, and its steps."""
+    ids: list[int] = []
+    for priority in _priorities(ledger, channel):
+        # Of what stands before the rows we take, all is in other workers' hands, and that is bounded.
+        for id, _ in ledger.db.execute(_HEADS, (channel, priority, now)):
+            if id not in ledger.claims:
+                ids.append(id)
+                if len(ids) >= limit:
+                    break
+        if len(ids) >= limit:
+            break
+    taken: list[tuple[Row, list[Row]]] = []
+    for id in ids:
+        row = ledger.rows(_CLAIMED, (id,))[0]
+        ledger.take(id, Claim(channel, row[6], bool(row[15])))
+        taken.append((row, ledger.rows(_STEPS, (id,))))
+    return taken
+
+
+def next_due(ledger: Ledger, channel: str) -> int | None:
+    """The earliest due time of a ready row that nobody runs."""
+    earliest: int | None = None
+    for priority in _priorities(ledger, channel):
+        for id, due in ledger.db.execute(_HEADS, (channel, priority, _LATEST)):
+            if id not in ledger.claims:
+                earliest = due if earliest is None else min(earliest, due)
+                break
+    return earliest
+
+
+def release(ledger: Ledger, ids: Sequence[int]) -> None:
+    """Give claims back."""
+    for id in ids:
+        ledger.drop(id)
+
+
+def _promote(ledger: Ledger, channel: str, lane: str) -> None:
+    """Make the next row of a lane its head. Its head must have gone."""
+    for (id,) in ledger.rows(_NEXT, (channel, lane)):
+        ledger.execute("UPDATE deliveries SET state = 'ready' WHERE id = ?", (id,))
+        ledger.move("delivery", channel, "queued", "ready")
+
+
+def settle(ledger: Ledger, outcome: Outcome) -> None:
+    """Record an attempt and what state it left."""
+    held = ledger.claims.get(outcome.id)
+    if held is None:
+        raise UnknownItem(
+            "nobody runs this delivery", where=f"delivery {outcome.id}", remedy="claim it before settling it"
+        )
+    if held.tried:
+        ledger.execute(_ARCHIVE, (outcome.id,))
+    ledger.execute(
+        _SETTLE,
+        (
+            outcome.state, outcome.open, outcome.due, outcome.count, outcome.set_later, outcome.later,
+            *outcome.attempt, outcome.id,
+        ),
+    )  # fmt: skip
+    if not outcome.keep_steps:
+        ledger.execute("DELETE FROM steps WHERE delivery = ?", (outcome.id,))
+    if outcome.state != DeliveryState.READY:
+        ledger.move("delivery", held.channel, "ready", outcome.state)
+        if not outcome.open:
+            _promote(ledger, held.channel, held.lane)
+    ledger.drop(outcome.id)
+
+
+# -- mending -------------------------------------------------------------------------------------------------------
+
+
+def _reopen(ledger: Ledger, id: int, channel: str, lane: str, state: str, open: bool, now: int) -> None:
+    # A row that is still open holds its lane, so it is the head; one that is not must see who is there.
+    new = "ready" if open or not ledger.rows(_HAS_OPEN, (channel, lane)) else "queued"
+    ledger.execute(_REOPEN, (new, now, id))
+    ledger.move("delivery", channel, state, new)
+
+
+def replay(ledger: Ledger, ids: Sequence[int], now: int) -> int:
+    """Open dead, unknown, parked and refused rows again, at their old places; how many."""
+    n = 0
+    for id in ids:
+        for channel, lane, state, open in ledger.rows(
+            "SELECT channel, lane, state, open FROM deliveries WHERE id = ?", (id,)
+        ):
+            if state in _MENDABLE:
+                _reopen(ledger, id, channel, lane, state, bool(open), now)
+                n += 1
+    return n
+
+
+def resend(ledger: Ledger, id: int, now: int) -> int | None:
+    """Open a settled row again under the next generation, which is returned; None when it is open or not there."""
+    for channel, lane, state, open, generation in ledger.rows(
+        "SELECT channel, lane, state, open, generation FROM deliveries WHERE id = ?", (id,)
+    ):
+        if state not in ("ready", "queued"):
+            _reopen(ledger, id, channel, lane, state, bool(open), now)
+            ledger.execute("UPDATE deliveries SET generation = ?, later = NULL WHERE id = ?", (generation + 1, id))
+            return generation + 1
+    return None
+
+
+def close_unknown(ledger: Ledger, id: int, now: int) -> bool:
+    """Mark an unknown row done, and free its lane when it held it."""
+    for channel, lane, open in ledger.rows(
+        "SELECT channel, lane, open FROM deliveries WHERE id = ? AND state = 'unknown'", (id,)
+    ):
+        ledger.execute(_ARCHIVE, (id,))
+        ledger.execute(
+            "UPDATE deliveries SET state = 'done', open = 0, at = ?, outcome = 'closed', seconds = 0, code = NULL,"
+            " text = NULL WHERE id = ?",
+            (now, id),
+        )
+        ledger.move("delivery", channel, "unknown", "done")
+        if open:
+            _promote(ledger, channel, lane)
+        return True
+    return False

@@ -1,0 +1,118 @@
+"""What the writing side keeps in memory beside the file: the next ids, who runs what, and how many rows are where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import apsw
+
+from omnibridge.journal.sqlite_values import Row
+
+__all__ = ["Claim", "Ledger"]
+
+
+class Claim(NamedTuple):
+    """A delivery that a worker of this process runs. `tried`: it has an attempt on record."""
+
+    channel: str
+    lane: str
+    tried: bool
+
+
+class Ledger:
+    """The writing connection and the memory that belongs to it; both follow a transaction to its end or back.
+
+    Only the journal's writer touches it. Ids are counted here, since no other process may write: so a row is told
+    its id without asking SQLite.
+    """
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self.cursor = db.cursor()
+        self.execute = self.cursor.execute
+        self.claims: dict[int, Claim] = {}
+        self._taken: list[int] = []
+        self._dropped: list[tuple[int, Claim]] = []
+        self._totals: Counter[tuple[str, str, str]] = Counter()
+        self._moves: Counter[tuple[str, str, str]] = Counter()
+        self._saved = self._moves
+        self.inbox_id = self._newest("inbox", "id")
+        self.event_seq = self._newest("events", "seq")
+        self.delivery_id = self._newest("deliveries", "id")
+        for what, channel, state, n in db.execute("SELECT what, channel, state, n FROM tally"):
+            self._totals[what, channel, state] = n
+
+    def _newest(self, table: str, column: str) -> int:
+        found: Row = next(self.db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}"))  # noqa: S608
+        return int(found[0])
+
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
+        """All rows of a statement."""
+        return self.execute(sql, values).fetchall()  # pyright: ignore[reportArgumentType]
+
+    # -- claims ----------------------------------------------------------------------------------------------------
+
+    def take(self, id: int, claim: Claim) -> None:
+        """A worker runs this delivery from now on."""
+        self.claims[id] = claim
+        self._taken.append(id)
+
+    def drop(self, id: int) -> None:
+        """The worker is done with it, or gives it back."""
+        claim = self.claims.pop(id, None)
+        if claim is not None:
+            self._dropped.append((id, claim))
+
+    # -- how much is where -----------------------------------------------------------------------------------------
+
+    def count(self, what: str, channel: str, state: str, n: int = 1) -> None:
+        """So many more rows are in a state."""
+        self._moves[what, channel, state] += n
+
+    def move(self, what: str, channel: str, old: str, new: str) -> None:
+        """One row changed its state."""
+        self._moves[what, channel, old] -= 1
+        self._moves[what, channel, new] += 1
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Open a transaction that nothing else can get between."""
+        self.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """Write the counts and commit; returns when it is on disk."""
+        moves = [(key, n) for key, n in self._moves.items() if n]
+        for key, n in moves:
+            self.execute("INSERT OR REPLACE INTO tally VALUES (?, ?, ?, ?)", (*key, self._totals[key] + n))
+        self.execute("COMMIT")
+        for key, n in moves:
+            self._totals[key] += n
+        self._forget()
+
+    def save(self) -> None:
+        """A point to come back to within the transaction; what follows touches no claims."""
+        self._saved = self._moves.copy()
+        self.execute("SAVEPOINT guarded")
+
+    def back(self) -> None:
+        """Undo what came after that point."""
+        self._moves = self._saved
+        self.execute("ROLLBACK TO guarded; RELEASE guarded")
+
+    def rollback(self) -> None:
+        """Undo the transaction and what was remembered in it."""
+        for id in self._taken:
+            self.claims.pop(id, None)
+        taken = set(self._taken)
+        # A claim both taken and dropped in here was not there before.
+        self.claims.update((id, claim) for id, claim in self._dropped if id not in taken)
+        self._forget()
+        if self.db.in_transaction:
+            self.execute("ROLLBACK")
+
+    def _forget(self) -> None:
+        self._taken.clear()
+        self._dropped.clear()
+        self._moves.clear()

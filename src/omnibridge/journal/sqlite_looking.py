@@ -1,0 +1,92 @@
+"""The journal's methods for people: looking at what is there, and mending what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from omnibridge.journal import sqlite_intake as intake
+from omnibridge.journal import sqlite_lanes as lanes
+from omnibridge.journal.rows import Counts, DeliveryRow, InboxRow, ReferenceWrite, StoredEvent
+from omnibridge.journal.seal import Seal
+from omnibridge.journal.sqlite_calls import Calls
+from omnibridge.journal.sqlite_ledger import Ledger
+from omnibridge.journal.sqlite_reading import Reading
+from omnibridge.journal.sqlite_rows import Columns, counts
+from omnibridge.journal.sqlite_values import micros
+
+__all__ = ["Looking"]
+
+
+class Looking(Calls):
+    """What `omnibridge journal` and the daemon's pages ask for. The contract is the Journal protocol's."""
+
+    def __init__(self, ledger: Ledger, reading: Reading, seal: Seal) -> None:
+        super().__init__(ledger, reading)
+        self._columns = Columns(seal)
+
+    async def event(self, id: str) -> StoredEvent | None:
+        """An event by its id, or by a beginning of at least 6 characters that no other id has."""
+        rows = await self._read(partial(self._reading.event, id))
+        return self._columns.stored(rows[0]) if rows else None
+
+    async def events(
+        self,
+        *,
+        type: str | None = None,
+        channel: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[StoredEvent]:
+        """Stored events, newest first; `before` is a `seq`."""
+        rows = await self._read(partial(self._reading.events, type, channel, subject, before, limit))
+        return [self._columns.stored(row) for row in rows]
+
+    async def inbox(
+        self, *, channel: str | None = None, state: str | None = None, limit: int = 50
+    ) -> Sequence[InboxRow]:
+        """Inbox rows, newest first. Raises ValueError for a state that there is not."""
+        rows = await self._read(partial(self._reading.inbox, channel, state, limit))
+        return [self._columns.inbox(row) for row in rows]
+
+    async def deliveries(
+        self, *, channel: str | None = None, state: str | None = None, event: str | None = None, limit: int = 50
+    ) -> Sequence[DeliveryRow]:
+        """Deliveries, newest first, with their last attempt. Raises ValueError for a state that there is not."""
+        rows = await self._read(partial(self._reading.deliveries, channel, state, event, limit))
+        return [self._columns.delivery_row(row) for row in rows]
+
+    async def delivery(self, id: int) -> DeliveryRow | None:
+        """One delivery with its whole history and its frozen steps."""
+        rows, earlier, steps = await self._read(partial(self._reading.delivery, id))
+        return self._columns.delivery_row(rows[0], earlier, steps) if rows else None
+
+    async def links(self, kind: str, id: str) -> Sequence[ReferenceWrite]:
+        """Every reference of a canonical entity."""
+        return [ReferenceWrite(*row) for row in await self._read(partial(self._reading.links, kind, id))]
+
+    async def counts(self) -> Counts:
+        """How much is where: exact, from a table that every commit keeps, however much there is."""
+        return counts(*await self._read(self._reading.counts))
+
+    async def replay_inbox(self, ids: Sequence[int]) -> int:
+        """Make invalid and done inbox rows pending again; how many. They keep their ids."""
+        return await self._write(partial(intake.replay_inbox, self._ledger, tuple(ids)))
+
+    async def replay(self, ids: Sequence[int], now: datetime) -> int:
+        """Make dead, unknown, parked or refused deliveries ready again with the same keys; how many.
+
+        Each has all its attempts before it again. One whose lane has gone on waits for the lane's head, and then
+        goes before what was queued after it.
+        """
+        return await self._write(partial(lanes.replay, self._ledger, tuple(ids), micros(now)))
+
+    async def resend(self, id: int, now: datetime) -> int | None:
+        """Send a settled delivery once more under new keys: its new generation; None when it is open or not there."""
+        return await self._write(partial(lanes.resend, self._ledger, id, micros(now)))
+
+    async def close_unknown(self, id: int, now: datetime) -> bool:
+        """Mark an unknown delivery done, which is put on record, and free its lane; False when it is not unknown."""
+        return await self._write(partial(lanes.close_unknown, self._ledger, id, micros(now)))

@@ -1,0 +1,178 @@
+"""The statements that only read; each call sees one state of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from omnibridge.journal.rows import DeliveryState, InboxState
+from omnibridge.journal.sqlite_values import Row, Value
+
+__all__ = ["EVENT", "Reading"]
+
+EVENT = "id, source, type, subject, time, datacontenttype, dataschema, extensions, content"
+"""The columns of an event as `sqlite_rows.event` takes them."""
+
+_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id FROM events "
+_INBOX = "SELECT i.id, i.channel, i.origin, coalesce(o.state, 'done'), i.received, i.meta, i.body, o.error "
+_DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.state, d.attempts, d.created,
+    d.due, d.route, e.id, e.source, e.type, d.at, d.outcome, d.seconds, d.code, d.text
+    FROM deliveries d {hint} LEFT JOIN events e ON e.seq = d.event """
+
+# Above this many rows in one state, walking the table from its newest end meets them sooner than sorting an index.
+_MANY = 10_000
+_TROUBLE = ("dead", "unknown", "parked", "refused")
+
+
+class Reading:
+    """A connection and the questions it answers, as rows. It runs on the reading thread, or inline in memory."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self.db = db
+        self._execute = db.cursor().execute
+
+    def _rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        return self._execute(sql, tuple(values)).fetchall()
+
+    # -- for the stages --------------------------------------------------------------------------------------------
+
+    def pending(self, after: int, limit: int) -> list[Row]:
+        """Pending inbox rows above an id."""
+        return self._rows(
+            _INBOX + "FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id WHERE o.state = 'pending' AND o.id > ?"
+            " ORDER BY o.id LIMIT ?",
+            (after, limit),
+        )
+
+    def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
+        """For each (channel, kind, external id) none or one row."""
+        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev FROM known k
+            LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
+            WHERE k.channel = ? AND k.kind = ? AND k.external_id = ?"""
+        return [self._rows(sql, key) for key in keys]
+
+    def entities(self, ids: Sequence[tuple[str, str]]) -> list[list[Row]]:
+        """For each (kind, id) none or one row of content and revision."""
+        return [self._rows("SELECT content, rev FROM entities WHERE kind = ? AND id = ?", key) for key in ids]
+
+    def references(self, channel: str, ids: Sequence[tuple[str, str]]) -> list[list[Row]]:
+        """For each (kind, id) none or one row of external id and shadow: of several, the newest that is still there."""
+        sql = """SELECT external_id, shadow FROM known INDEXED BY known_id WHERE kind = ? AND id = ? AND channel = ?
+            ORDER BY deleted, shadow IS NULL, rowid DESC LIMIT 1"""
+        return [self._rows(sql, (*key, channel)) for key in ids]
+
+    def cursor(self, channel: str, name: str) -> list[Row]:
+        """A cursor's content."""
+        return self._rows("SELECT content FROM cursors WHERE channel = ? AND name = ?", (channel, name))
+
+    def credential(self, channel: str) -> list[Row]:
+        """A credential's content."""
+        return self._rows("SELECT content FROM credentials WHERE channel = ?", (channel,))
+
+    # -- for people ------------------------------------------------------------------------------------------------
+
+    def event(self, id: str) -> list[Row]:
+        """Events with this id; else up to two whose ids begin so."""
+        found = self._rows(_STORED + "WHERE id = ? ORDER BY seq DESC", (id,))
+        if found or len(id) < 6:
+            return found[:1]
+        found = self._rows(_STORED + "WHERE id > ? AND id < ? LIMIT 2", (id, id + "\U0010ffff"))
+        return found if len(found) == 1 else []
+
+    def events(
+        self, type: str | None, channel: str | None, subject: str | None, before: int | None, limit: int
+    ) -> list[Row]:
+        """Events, newest first."""
+        terms: list[str] = []
+        values: list[Value] = []
+        # The plus keeps SQLite from the indexes of what selects less.
+        for column, value in (("subject", subject), ("type", type), ("channel", channel)):
+            if value is not None:
+                terms.append(f"{'+' if terms else ''}{column} = ?")
+                values.append(value)
+        if before is not None:
+            terms.append("seq < ?")
+            values.append(before)
+        where = f"WHERE {' AND '.join(terms)} " if terms else ""
+        return self._rows(_STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
+
+    def inbox(self, channel: str | None, state: str | None, limit: int) -> list[Row]:
+        """Inbox rows, newest first. Raises ValueError for a state that there is not."""
+        mine, values = (" AND i.channel = ?", (channel,)) if channel is not None else ("", ())
+        if state is None or InboxState(state) is InboxState.DONE:
+            done = " AND o.id IS NULL" if state else ""
+            sql = (
+                f"FROM inbox i LEFT JOIN inbox_open o ON o.id = i.id WHERE true{done}{mine} ORDER BY i.id DESC LIMIT ?"
+            )
+        else:
+            # As text, not as a parameter: so SQLite sees that the partial index holds.
+            sql = f"""FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id
+                WHERE o.state = '{InboxState(state).value}'{mine} ORDER BY o.id DESC LIMIT ?"""
+        return self._rows(_INBOX + sql, (*values, limit))
+
+    def deliveries(self, channel: str | None, state: str | None, event: str | None, limit: int) -> list[Row]:
+        """Deliveries, newest first. Raises ValueError for a state that there is not."""
+        terms: list[str] = []
+        values: list[Value] = []
+        hint = ""
+        if event is not None:
+            terms.append("d.event IN (SELECT seq FROM events WHERE id = ?)")
+            values.append(event)
+        if state is not None:
+            terms.append(f"d.state = '{DeliveryState(state).value}'")
+        if channel is not None:
+            terms.append("d.channel = ?")
+            values.append(channel)
+        if state is not None and event is None and self._few(state, channel):
+            if state in _TROUBLE:
+                hint = "INDEXED BY deliveries_trouble"
+            elif state in ("ready", "queued"):
+                terms.append("d.open = 1")
+                hint = "INDEXED BY deliveries_lane"
+        where = f"WHERE {' AND '.join(terms)} " if terms else ""
+        return self._rows(_DELIVERY.format(hint=hint) + where + "ORDER BY d.id DESC LIMIT ?", (*values, limit))
+
+    def _few(self, state: str, channel: str | None) -> bool:
+        found = self._rows(
+            "SELECT coalesce(sum(n), 0) FROM tally WHERE what = 'delivery' AND state = ?1 AND channel = coalesce(?2, channel)",
+            (state, channel),
+        )
+        return bool(found[0][0] < _MANY)
+
+    def delivery(self, id: int) -> tuple[list[Row], list[Row], list[Row]]:
+        """One delivery, its earlier attempts, its steps."""
+        return (
+            self._rows(_DELIVERY.format(hint="") + "WHERE d.id = ?", (id,)),
+            self._rows("SELECT at, outcome, seconds, code, text FROM attempts WHERE delivery = ? ORDER BY id", (id,)),
+            self._rows(
+                "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id", (id,)
+            ),
+        )
+
+    def links(self, kind: str, id: str) -> list[Row]:
+        """The references of an entity."""
+        return self._rows(
+            "SELECT channel, kind, external_id, id FROM known INDEXED BY known_id WHERE kind = ? AND id = ?"
+            " ORDER BY channel, external_id",
+            (kind, id),
+        )
+
+    def counts(self) -> tuple[list[Row], dict[str, int], int]:
+        """The table of counts, the oldest due time of each channel's heads, the size of the file."""
+        tally = self._rows("SELECT what, channel, state, n FROM tally WHERE n != 0")
+        oldest: dict[str, int] = {}
+        for what, channel, state, _ in tally:
+            if what == "delivery" and state == "ready":
+                # One jump in the index a priority: the first row of each is its oldest.
+                sql = """WITH RECURSIVE levels (priority) AS (
+                    SELECT min(priority) FROM deliveries WHERE channel = ?1 AND state = 'ready'
+                    UNION ALL SELECT (SELECT min(priority) FROM deliveries WHERE channel = ?1 AND state = 'ready'
+                        AND priority > levels.priority) FROM levels WHERE levels.priority IS NOT NULL)
+                    SELECT min((SELECT min(due) FROM deliveries WHERE channel = ?1 AND state = 'ready'
+                        AND priority = levels.priority)) FROM levels"""
+                due = self._rows(sql, (channel,))[0][0]
+                if due is not None:
+                    oldest[channel] = due
+        size = int(self.db.pragma("page_count")) * int(self.db.pragma("page_size"))
+        return tally, oldest, size

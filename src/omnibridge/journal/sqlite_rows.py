@@ -1,0 +1,288 @@
+"""Between the rows of the contract and the columns of SQLite: sealing, opening, encoding; on the event loop's side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, overload
+
+from omnibridge.event import Event
+from omnibridge.journal.rows import (
+    Attempt,
+    Claimed,
+    Counts,
+    DeliveryRow,
+    DeliveryState,
+    InboxRow,
+    InboxState,
+    Known,
+    NewDelivery,
+    NewInbox,
+    Origin,
+    Processed,
+    ReferenceWrite,
+    Settled,
+    ShadowWrite,
+    Step,
+    StoredEvent,
+    Task,
+)
+from omnibridge.journal.seal import Seal
+from omnibridge.journal.sqlite_intake import Batch, Intake, KnownRow
+from omnibridge.journal.sqlite_lanes import NewRow, Outcome
+from omnibridge.journal.sqlite_values import (
+    Row,
+    Value,
+    dedupe_hash,
+    from_json,
+    key_in,
+    key_out,
+    micros,
+    moment,
+    to_json,
+)
+
+__all__ = ["Columns", "counts", "reference"]
+
+_OPEN_STATES = frozenset({DeliveryState.READY, DeliveryState.PARKED})
+
+
+class Columns:
+    """Turns values into columns and back with one seal. Raises StorageError for what the seal cannot open."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal.seal
+        self._open = seal.open
+
+    @overload
+    def seal(self, content: bytes, context: str) -> bytes: ...
+
+    @overload
+    def seal(self, content: bytes | None, context: str) -> bytes | None: ...
+
+    def seal(self, content: bytes | None, context: str) -> bytes | None:
+        """A payload for a column that may be empty."""
+        return None if content is None else self._seal(content, context)
+
+    def open(self, content: bytes | None, context: str) -> bytes | None:
+        """The payload of such a column."""
+        return None if content is None else self._open(content, context)
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def intake(self, item: NewInbox) -> Intake:
+        """A new inbox row."""
+        return Intake(
+            None if item.dedupe is None else dedupe_hash(item.channel, item.dedupe),
+            item.channel,
+            (
+                item.origin.value,
+                micros(item.received),
+                self._seal(to_json(item.meta), "inbox.meta"),
+                self._seal(item.body, "inbox.body"),
+            ),
+        )
+
+    def batch(self, items: Sequence[Processed], now: datetime) -> Batch:
+        """What processing came to. Raises ValueError for `invalid` or `later` beside anything else."""
+        out = Batch([], [], [], [], [], [], [])
+        for item in items:
+            empty = not (item.references or item.shadows or item.entities or item.events or item.deliveries)
+            if item.invalid is not None or item.later:
+                if not empty or (item.invalid is not None and item.later):
+                    raise ValueError("a row that is invalid, or waits, has come to nothing else")
+                if item.invalid is not None:
+                    out.invalid.append((item.inbox_id, item.invalid))
+                continue
+            # A reference and a shadow of one key are one row, so they are written as one.
+            ids = {(one.channel, one.kind, one.external_id): one.id for one in item.references}
+            out.known.extend(self._known(shadow, ids) for shadow in item.shadows)
+            out.references.extend((*key, id) for key, id in ids.items())
+            out.entities.extend(
+                (one.rev, (self._seal(one.content, "entities.content"), one.kind, one.id)) for one in item.entities
+            )
+            out.events.extend(map(self._event, item.events))
+            out.deliveries.extend(self.delivery(one, now) for one in item.deliveries)
+            out.done.append(item.inbox_id)
+        return out
+
+    def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str]) -> KnownRow:
+        key = (shadow.channel, shadow.kind, shadow.external_id)
+        content = self._seal(shadow.content, "known.shadow")
+        return KnownRow(shadow.rev, (shadow.version, shadow.deleted, content, ids.pop(key, None), *key))
+
+    def _event(self, stored: StoredEvent) -> tuple[Value, ...]:
+        event = stored.event
+        return (
+            event.id, event.source, event.type, event.subject, event.time, event.datacontenttype, event.dataschema,
+            to_json(event.extensions) if event.extensions else None, stored.channel, micros(stored.recorded),
+            stored.inbox_id, self.seal(event.content, "events.content"),
+        )  # fmt: skip
+
+    def delivery(self, new: NewDelivery, now: datetime) -> NewRow:
+        """A new delivery, created now."""
+        return NewRow(
+            key_in(new.key), new.channel, new.task.value, new.operation, new.lane, new.priority, micros(new.due),
+            micros(now), new.event, new.collapse,
+            (
+                new.route, new.on_poison, new.on_unknown, new.recurring,
+                self.seal(new.payload, "deliveries.payload"),
+            ),
+        )  # fmt: skip
+
+    def outcome(self, settled: Settled) -> Outcome:
+        """The outcome of an attempt. Raises ValueError for READY without a due time, and for QUEUED."""
+        state = settled.state
+        if state is DeliveryState.QUEUED or (state is DeliveryState.READY and settled.due is None):
+            raise ValueError("a delivery is settled READY with the time when it is due, or in a final state")
+        attempt = settled.attempt
+        later = None if settled.later is None else self._seal(to_json(settled.later), "deliveries.later")
+        return Outcome(
+            settled.id,
+            state.value,
+            state in _OPEN_STATES or (state is DeliveryState.UNKNOWN and settled.holds_lane),
+            None if settled.due is None else micros(settled.due),
+            settled.count,
+            # A retry goes on from where `Later` left it; a new run of a recurring task starts afresh.
+            later is not None or not settled.keep_steps,
+            later,
+            (micros(attempt.at), attempt.outcome, attempt.seconds, attempt.code, attempt.text),
+            settled.keep_steps,
+        )
+
+    def step(self, delivery: int, step: Step) -> tuple[Value, ...]:
+        """A frozen request of a delivery."""
+        return (
+            delivery, step.name, step.generation, step.key, self._seal(step.request, "steps.request"),
+            self.seal(step.response, "steps.response"),
+        )  # fmt: skip
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def inbox(self, row: Row) -> InboxRow:
+        """An inbox row."""
+        id, channel, origin, state, received, meta, body, error = row
+        return InboxRow(
+            id=id,
+            channel=channel,
+            origin=Origin(origin),
+            state=InboxState(state),
+            received=moment(received),
+            meta=from_json(self._open(meta, "inbox.meta")),
+            body=self._open(body, "inbox.body"),
+            error=error,
+        )
+
+    def known(self, rows: Sequence[Row]) -> Known:
+        """What is known about a key, from none or one row."""
+        if not rows:
+            return Known()
+        id, shadow, rev, version, deleted, entity, entity_rev = rows[0]
+        return Known(
+            id=id,
+            shadow=self.open(shadow, "known.shadow"),
+            shadow_rev=rev,
+            version=version,
+            deleted=bool(deleted),
+            entity=self.open(entity, "entities.content"),
+            entity_rev=entity_rev or 0,
+        )
+
+    def event(self, row: Sequence[Any]) -> Event:
+        """An event from its columns."""
+        id, source, type, subject, time, content_type, schema, extensions, content = row
+        return Event(
+            id=id,
+            source=source,
+            type=type,
+            subject=subject,
+            time=time,
+            datacontenttype=content_type,
+            dataschema=schema,
+            content=self.open(content, "events.content"),
+            extensions=from_json(extensions) if extensions else {},
+        )
+
+    def stored(self, row: Row) -> StoredEvent:
+        """An event with its place."""
+        channel, recorded, seq, inbox_id = row[9:]
+        return StoredEvent(self.event(row[:9]), channel, moment(recorded), seq, inbox_id)
+
+    def steps(self, rows: Sequence[Row]) -> tuple[Step, ...]:
+        """The frozen requests of a delivery."""
+        return tuple(
+            Step(name, generation, key, self._open(request, "steps.request"), self.open(response, "steps.response"))
+            for name, generation, key, request, response in rows
+        )
+
+    def claimed(self, row: Row, steps: Sequence[Row]) -> Claimed:
+        """A delivery that a worker has taken."""
+        later = self.open(row[14], "deliveries.later")
+        return Claimed(
+            id=row[0],
+            key=key_out(row[1]),
+            generation=row[2],
+            channel=row[3],
+            task=Task(row[4]),
+            operation=row[5],
+            lane=row[6],
+            attempts=row[7],
+            created=moment(row[8]),
+            event=None if row[17] is None else self.event(row[17:]),
+            payload=self.open(row[9], "deliveries.payload"),
+            route=row[10],
+            on_poison=row[11],
+            on_unknown=row[12],
+            recurring=bool(row[13]),
+            state=None if later is None else from_json(later),
+            steps=self.steps(steps),
+        )
+
+    def delivery_row(self, row: Row, earlier: Sequence[Row] | None = None, steps: Sequence[Row] = ()) -> DeliveryRow:
+        """A delivery as people look at it; with its earlier attempts, its whole history."""
+        last = None if row[15] is None else _attempt(row[15:])
+        history = () if earlier is None or last is None else (*map(_attempt, earlier), last)
+        return DeliveryRow(
+            id=row[0],
+            key=key_out(row[1]),
+            generation=row[2],
+            channel=row[3],
+            task=Task(row[4]),
+            operation=row[5],
+            lane=row[6],
+            state=DeliveryState(row[7]),
+            attempts=row[8],
+            created=moment(row[9]),
+            due=moment(row[10]),
+            route=row[11],
+            event_id=row[12],
+            event_source=row[13],
+            event_type=row[14],
+            last=last,
+            history=history,
+            steps=self.steps(steps),
+        )
+
+
+def _attempt(row: Sequence[Any]) -> Attempt:
+    at, outcome, seconds, code, text = row
+    return Attempt(moment(at), outcome, seconds, code, text)
+
+
+def reference(write: ReferenceWrite) -> tuple[str, str, str, str]:
+    """A reference as columns."""
+    return (write.channel, write.kind, write.external_id, write.id)
+
+
+def counts(tally: Sequence[Row], oldest: Mapping[str, int], size: int) -> Counts:
+    """The counts from their table."""
+    per: dict[str, dict[tuple[str, str], int]] = {"inbox": {}, "delivery": {}, "event": {}}
+    for what, channel, state, n in tally:
+        per[what][channel, state] = n
+    return Counts(
+        inbox=per["inbox"],
+        deliveries=per["delivery"],
+        oldest_ready={channel: moment(due) for channel, due in oldest.items()},
+        events=sum(per["event"].values()),
+        bytes=size,
+    )

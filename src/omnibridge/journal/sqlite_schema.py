@@ -1,0 +1,121 @@
+"""The tables of the journal, the steps from one version of them to the next, and whose file this is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from omnibridge.errors import SchemaError
+from omnibridge.journal.sqlite_values import Row
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check_ours", "migrate"]
+
+APPLICATION_ID = 0x4F6D6E69  # "Omni"
+
+# The inbox row never changes once it is there: what is still open stands in a narrow table of its own, so that
+# settling a row of 8 KB does not write 8 KB again. Random keys cost a page each, so there are as few as possible:
+# dedupe keys are 16 bytes, and a reference and a shadow of one key share a row.
+_V1 = """
+CREATE TABLE dedupe (hash BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY, channel TEXT NOT NULL, origin TEXT NOT NULL, received INTEGER NOT NULL,
+    meta BLOB NOT NULL, body BLOB NOT NULL);
+CREATE INDEX inbox_channel ON inbox (channel);
+CREATE TABLE inbox_open (
+    id INTEGER PRIMARY KEY, channel TEXT NOT NULL, state TEXT NOT NULL, error TEXT);
+CREATE INDEX inbox_pending ON inbox_open (id) WHERE state = 'pending';
+
+CREATE TABLE known (
+    channel TEXT NOT NULL, kind TEXT NOT NULL, external_id TEXT NOT NULL, id TEXT,
+    rev INTEGER NOT NULL DEFAULT 0, version TEXT, deleted INTEGER NOT NULL DEFAULT 0, shadow BLOB,
+    UNIQUE (channel, kind, external_id));
+CREATE INDEX known_id ON known (id, kind) WHERE id IS NOT NULL;
+CREATE TABLE entities (
+    kind TEXT NOT NULL, id TEXT NOT NULL, rev INTEGER NOT NULL, content BLOB NOT NULL, UNIQUE (id, kind));
+
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT NOT NULL, type TEXT NOT NULL, subject TEXT, time TEXT,
+    datacontenttype TEXT, dataschema TEXT, extensions BLOB, channel TEXT NOT NULL, recorded INTEGER NOT NULL,
+    inbox_id INTEGER, content BLOB, UNIQUE (id, source));
+CREATE INDEX events_type ON events (type);
+CREATE INDEX events_channel ON events (channel);
+CREATE INDEX events_subject ON events (subject) WHERE subject IS NOT NULL;
+
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, generation INTEGER NOT NULL DEFAULT 0, channel TEXT NOT NULL,
+    task TEXT NOT NULL, operation TEXT NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, state TEXT NOT NULL,
+    open INTEGER NOT NULL, priority INTEGER NOT NULL, due INTEGER NOT NULL, created INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, event INTEGER, collapse TEXT, route TEXT, on_poison TEXT NOT NULL,
+    on_unknown TEXT NOT NULL, recurring INTEGER NOT NULL, payload BLOB, later BLOB,
+    at INTEGER, outcome TEXT, seconds REAL, code TEXT, text TEXT);
+CREATE INDEX deliveries_ready ON deliveries (channel, priority, due) WHERE state = 'ready';
+CREATE INDEX deliveries_lane ON deliveries (channel, lane, place) WHERE open = 1;
+CREATE INDEX deliveries_collapse ON deliveries (channel, lane, collapse) WHERE open = 1 AND collapse IS NOT NULL;
+CREATE INDEX deliveries_event ON deliveries (event) WHERE event IS NOT NULL;
+CREATE INDEX deliveries_channel ON deliveries (channel);
+
+-- The last attempt stands in the delivery itself; one moves here when another follows.
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL,
+    seconds REAL NOT NULL, code TEXT, text TEXT);
+CREATE INDEX attempts_delivery ON attempts (delivery);
+CREATE TABLE steps (
+    id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL,
+    key TEXT NOT NULL, request BLOB NOT NULL, response BLOB, UNIQUE (delivery, name, generation));
+
+CREATE TABLE cursors (
+    channel TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (channel, name)) WITHOUT ROWID;
+CREATE TABLE credentials (channel TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE tally (
+    what TEXT NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (what, channel, state)) WITHOUT ROWID;
+"""
+
+# Operators ask for what went wrong, among millions of rows that did not.
+_V2 = """
+CREATE INDEX deliveries_trouble ON deliveries (state, channel)
+    WHERE state IN ('dead', 'unknown', 'parked', 'refused');
+CREATE INDEX inbox_invalid ON inbox_open (id) WHERE state = 'invalid';
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2)
+"""The n-th brings a file of version n to version n + 1; a released one is never changed."""
+
+VERSION = len(MIGRATIONS)
+
+
+def check_ours(db: apsw.Connection, where: str) -> int:
+    """The version of the tables in a file, 0 for an empty one. Raises SchemaError when it is not for us to touch."""
+    try:
+        found: Row = next(db.execute("SELECT count(*) FROM sqlite_schema"))
+        application, version = int(db.pragma("application_id")), int(db.pragma("user_version"))
+    except apsw.NotADBError:
+        raise SchemaError(
+            "the file is not an SQLite database", where=where, remedy="name another file for the journal"
+        ) from None
+    if application != APPLICATION_ID and (application or version or found[0]):
+        raise SchemaError(
+            "the file belongs to another application", where=where, remedy="name another file for the journal"
+        )
+    if version > VERSION:
+        raise SchemaError(
+            f"a newer OmniBridge wrote this journal (schema {version}, this one knows {VERSION})",
+            where=where,
+            remedy="start the newer version again, or restore a backup made before the upgrade",
+        )
+    return version
+
+
+def migrate(db: apsw.Connection, version: int, *, to: int = VERSION) -> None:
+    """Bring the tables from `version` to `to`, each step in one transaction."""
+    for step in range(version, to):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.execute(MIGRATIONS[step])
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise

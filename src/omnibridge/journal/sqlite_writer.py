@@ -1,0 +1,271 @@
+"""Calls from the event loop onto one thread a connection, gathered into batches, and their results back in one hop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import anyio
+import apsw
+from anyio.lowlevel import current_token
+
+from omnibridge.errors import StorageError, StorageFailed
+from omnibridge.journal.protocol import Conflict
+from omnibridge.journal.sqlite_ledger import Ledger
+
+__all__ = ["BATCH", "Call", "Hop", "ReadRunner", "Runner", "WorkThread", "WriteRunner", "storage_error"]
+
+BATCH = 64
+"""How many waiting calls share a transaction at most."""
+
+T = TypeVar("T")
+
+
+class _Waiter(Protocol):
+    """An asyncio future; its loop makes it, so that nothing here imports asyncio."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: None, /) -> None: ...
+    def __await__(self) -> Generator[Any, None, None]: ...
+
+
+class _Loop(Protocol):
+    def create_future(self) -> _Waiter: ...
+    def call_soon_threadsafe(self, callback: Callable[..., object], /, *args: object) -> object: ...
+
+
+class _TrioToken(Protocol):
+    def run_sync_soon(self, sync_fn: Callable[..., object], /, *args: object) -> object: ...
+
+
+class Hop:
+    """The way back to the event loop that opened the journal: asyncio's or trio's own, which are the fastest."""
+
+    def __init__(self) -> None:
+        token = current_token().native_token
+        self._loop = cast("_Loop", token) if hasattr(token, "call_soon_threadsafe") else None
+        self._soon = self._loop.call_soon_threadsafe if self._loop else cast("_TrioToken", token).run_sync_soon
+
+    def waiter(self) -> _Waiter | anyio.Event:
+        """Something to wait on."""
+        return self._loop.create_future() if self._loop else anyio.Event()
+
+    def release(self, calls: Sequence[Call[Any]]) -> None:
+        """From a thread: let everyone go on who waits for these."""
+        self.call(self._release, calls)
+
+    def call(self, callback: Callable[..., object], *args: object) -> None:
+        """From a thread: have the event loop call this soon."""
+        try:
+            self._soon(callback, *args)
+        except RuntimeError:
+            pass  # the event loop has ended, and everyone who waited with it
+
+    @staticmethod
+    def _release(calls: Sequence[Call[Any]]) -> None:
+        for call in calls:
+            waiter = call.waiter
+            if isinstance(waiter, anyio.Event):
+                waiter.set()
+            elif waiter is not None and not waiter.done():  # a cancelled caller's is done
+                waiter.set_result(None)
+
+
+class Call(Generic[T]):
+    """One call on its way. `guarded`: it may answer Conflict, which must not cost the others their batch."""
+
+    __slots__ = ("error", "guarded", "result", "waiter", "work")
+
+    def __init__(self, work: Callable[[], T], *, guarded: bool = False) -> None:
+        self.work = work
+        self.guarded = guarded
+        self.waiter: _Waiter | anyio.Event | None = None
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    async def wait(self) -> None:
+        """Until it was run."""
+        if isinstance(self.waiter, anyio.Event):
+            await self.waiter.wait()
+        elif self.waiter is not None:
+            await self.waiter
+
+    def value(self) -> T:
+        """What came of it. Raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("T", self.result)
+
+
+class Runner(Protocol):
+    """Runs a batch of calls to their ends: each has a result or an error afterwards."""
+
+    def run(self, calls: Sequence[Call[Any]]) -> None:
+        """Run them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+def storage_error(error: apsw.Error) -> StorageError:
+    """What an error of SQLite means for the caller."""
+    if isinstance(error, (apsw.IOError, apsw.CorruptError, apsw.NotADBError)):
+        return StorageFailed(
+            f"the disk failed the journal: {error}", remedy="stop; check the disk, then start again or restore a backup"
+        )
+    if isinstance(error, apsw.FullError):
+        return StorageError(f"no room for the journal: {error}", remedy="free space on its disk")
+    return StorageError(f"the journal cannot take work now: {error}")
+
+
+class WriteRunner:
+    """Runs calls in one transaction and commits once for all.
+
+    When one fails, all are rolled back and run again, each in a transaction of its own, so that the bad one fails
+    alone. After a failed write or sync nothing is run any more: what the disk has is not known.
+    """
+
+    def __init__(self, ledger: Ledger, on_failure: Callable[[StorageFailed], None]) -> None:
+        self._ledger = ledger
+        self._on_failure = on_failure
+        self.failure: StorageFailed | None = None
+
+    def fail(self, failure: StorageFailed) -> None:
+        """From now on everything fails. Any thread may call it."""
+        if self.failure is None:
+            self.failure = failure
+            self._on_failure(failure)
+
+    def run(self, calls: Sequence[Call[Any]]) -> None:
+        """Run a batch."""
+        error = self._together(calls)
+        if error is None:
+            return
+        if len(calls) > 1 and self.failure is None:
+            for call in calls:
+                self.run((call,))
+            return
+        for call in calls:
+            call.error = self.failure and StorageFailed(self.failure.what, remedy=self.failure.remedy) or error
+
+    def _together(self, calls: Sequence[Call[Any]]) -> BaseException | None:
+        ledger = self._ledger
+        if self.failure is not None:
+            return self.failure
+        try:
+            ledger.begin()
+            for call in calls:
+                if call.guarded:
+                    self._guarded(call)
+                else:
+                    call.result = call.work()
+            ledger.commit()
+        except Exception as error:
+            found: Exception = storage_error(error) if isinstance(error, apsw.Error) else error
+            try:
+                ledger.rollback()
+            except apsw.Error as second:
+                found = StorageFailed(f"the journal cannot roll back: {second}", remedy="stop and start again")
+            if isinstance(found, StorageFailed):
+                self.fail(found)
+            return found
+        return None
+
+    def _guarded(self, call: Call[Any]) -> None:
+        self._ledger.save()
+        try:
+            call.error = None
+            call.result = call.work()
+        except Conflict as conflict:
+            self._ledger.back()
+            call.error = conflict
+        else:
+            self._ledger.execute("RELEASE guarded")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._ledger.db.close()
+
+
+class ReadRunner:
+    """Runs reads within one short transaction, so that each sees one state of the journal."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def run(self, calls: Sequence[Call[Any]]) -> None:
+        """Run a batch."""
+        try:
+            self._db.execute("BEGIN")
+            for call in calls:
+                try:
+                    call.result = call.work()
+                except Exception as error:
+                    call.error = _read_error(error)
+        except apsw.Error as error:
+            for call in calls:
+                call.error = _read_error(error)
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+
+def _read_error(error: Exception) -> Exception:
+    # A read that fails says nothing about what was synced: it is not the journal's end.
+    return StorageError(f"the journal cannot be read: {error}") if isinstance(error, apsw.Error) else error
+
+
+class WorkThread:
+    """The thread of one connection. It takes what waits, runs it, and releases all who waited with one hop."""
+
+    def __init__(self, name: str, runner: Runner, hop: Hop) -> None:
+        self._queue: SimpleQueue[Call[Any] | None] = SimpleQueue()
+        self._runner = runner
+        self._hop = hop
+        self._thread = threading.Thread(target=self._work, name=f"omnibridge-journal-{name}", daemon=True)
+        self._thread.start()
+
+    def put(self, call: Call[Any]) -> None:
+        """Queue a call."""
+        self._queue.put(call)
+
+    async def run(self, call: Call[T]) -> T:
+        """Queue a call and wait for it. A caller that is cancelled leaves it to be run."""
+        call.waiter = self._hop.waiter()
+        self._queue.put(call)
+        await call.wait()
+        return call.value()
+
+    def _work(self) -> None:
+        queue, runner = self._queue, self._runner
+        last = False
+        while not last:
+            call = queue.get()
+            calls: list[Call[Any]] = []
+            while call is not None:
+                calls.append(call)
+                if len(calls) >= BATCH:
+                    break
+                try:
+                    call = queue.get_nowait()
+                except Empty:
+                    break
+            else:
+                last = True
+            if calls:
+                runner.run(calls)
+                self._hop.release(calls)
+        runner.close()
+
+    async def close(self) -> None:
+        """Run what waits, close the connection, end the thread."""
+        self._queue.put(None)
+        await anyio.to_thread.run_sync(self._thread.join)
