@@ -20,7 +20,7 @@ REASON = f"the CESQL conformance cases are not at {FOLDER}: set OMNIBRIDGE_CLOUD
 EVENT: dict[str, Any] = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.placed"}
 
 # One upstream case contradicts the cast table of §3.7 (an Integer that is not 0 casts to true, without an error), and
-# the upstream cases of BOOL(10). By the rule its result is false, with no error.
+# upstream's own cases of BOOL(100). By the rule its result is false, with no error.
 DEFECT = "NOT 10"
 
 
