@@ -97,7 +97,7 @@ class NewInbox:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`id` of the row; `duplicate` when one with the same dedupe key was accepted before (then nothing was stored, id 0)."""
+    """`id` of the row; `duplicate` when one with the same dedupe key was accepted before (nothing stored, id 0)."""
 
     id: int
     duplicate: bool

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 
 import anyio
-import apsw
 
 from omnibridge.clock import Clock
 from omnibridge.connector import Reference
@@ -28,7 +27,8 @@ from omnibridge.journal.rows import (
     Step,
 )
 from omnibridge.journal.seal import Seal
-from omnibridge.journal.sqlite_file import connect, lock, open_memory, open_reader, open_writer, prepare
+from omnibridge.journal.sqlite_connection import Connection, connect
+from omnibridge.journal.sqlite_file import lock, open_memory, open_reader, open_writer, prepare
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_looking import Looking
 from omnibridge.journal.sqlite_reading import Reading
@@ -168,7 +168,7 @@ class SqliteJournal(Looking):
 @asynccontextmanager
 async def open_journal(
     path: str | os.PathLike[str] | None, *, seal: Seal, clock: Clock, vfs: str | None = None
-) -> AsyncIterator[SqliteJournal]:
+) -> AsyncGenerator[SqliteJournal]:
     """Open the journal in a file, made where there is none; in memory and without threads for None.
 
     `vfs` names a registered SQLite VFS, for tests that cut the power. Raises StorageError when another process has
@@ -196,7 +196,7 @@ async def open_journal(
         held.close()
 
 
-def _open_file(path: str, vfs: str | None) -> tuple[apsw.Connection, Ledger, apsw.Connection, apsw.Connection]:
+def _open_file(path: str, vfs: str | None) -> tuple[Connection, Ledger, Connection, Connection]:
     held = lock(path)
     try:
         prepare(path)

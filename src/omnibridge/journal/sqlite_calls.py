@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
-import apsw
 from anyio.lowlevel import checkpoint
 
 from omnibridge.errors import StorageError, StorageFailed
 from omnibridge.journal.sqlite_checkpoint import Checkpointer
+from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_writer import Call, Hop, ReadRunner, WorkThread, WriteRunner
@@ -35,7 +35,7 @@ class Calls:
         self._reader: WorkThread | None = None
         self._checkpointer: Checkpointer | None = None
 
-    def start_threads(self, checkpoints: apsw.Connection) -> None:
+    def start_threads(self, checkpoints: Connection) -> None:
         """Give each connection its thread; without this every call runs inline."""
         self._checkpointer = Checkpointer(checkpoints, self._runner.fail)
         self._checkpointer.watch(self._ledger.db)

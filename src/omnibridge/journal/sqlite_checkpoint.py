@@ -9,6 +9,7 @@ from queue import SimpleQueue
 import apsw
 
 from omnibridge.errors import StorageFailed
+from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_writer import storage_error
 
 __all__ = ["EVERY_PAGES", "MAX_PAGES", "Checkpointer"]
@@ -31,7 +32,7 @@ class Checkpointer:
 
     def __init__(
         self,
-        db: apsw.Connection,
+        db: Connection,
         on_failure: Callable[[StorageFailed], None],
         *,
         every: int = EVERY_PAGES,
@@ -47,11 +48,11 @@ class Checkpointer:
         db.set_busy_timeout(_TRUNCATE_MS)
         self._thread.start()
 
-    def watch(self, writer: apsw.Connection) -> None:
+    def watch(self, writer: Connection) -> None:
         """Hear of every commit of this connection."""
         writer.set_wal_hook(self._grown)
 
-    def _grown(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+    def _grown(self, _db: Connection, _name: str, pages: int) -> int:
         if pages + self._every < self._next:  # the log was started anew
             self._next = self._every
         if pages >= self._next:

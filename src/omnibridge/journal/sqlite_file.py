@@ -8,13 +8,13 @@ from pathlib import Path
 import apsw
 
 from omnibridge.errors import StorageError
+from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
 from omnibridge.journal.sqlite_schema import check_ours, migrate
 
-__all__ = ["connect", "lock", "open_memory", "open_reader", "open_writer", "prepare"]
+__all__ = ["lock", "open_memory", "open_reader", "open_writer", "prepare"]
 
 # Earlier ones can corrupt a database when its log is reset (https://sqlite.org/wal.html#walresetbug).
 _OLDEST = (3, 51, 3)
-_BUSY_MS = 5_000
 _CACHE_KIB = 65_536
 
 
@@ -26,28 +26,13 @@ def _check_library() -> None:
         )
 
 
-def connect(path: str, vfs: str | None, *, write: bool = True, create: bool = False) -> apsw.Connection:
-    """A connection with nothing set but its patience. Raises StorageError when there is no such file."""
-    flags = apsw.SQLITE_OPEN_READWRITE if write else apsw.SQLITE_OPEN_READONLY
-    if create:
-        flags |= apsw.SQLITE_OPEN_CREATE
-    try:
-        db = apsw.Connection(path, flags=flags, vfs=vfs, statementcachesize=256)
-    except apsw.CantOpenError as error:
-        raise StorageError(
-            "the journal's file cannot be opened", where=path, remedy="check that it exists and may be read and written"
-        ) from error
-    db.set_busy_timeout(_BUSY_MS)
-    return db
-
-
-def lock(path: str) -> apsw.Connection:
+def lock(path: str) -> Connection:
     """Hold the journal at `path` for this process until the connection is closed.
 
     The lock is the operating system's, on an empty file beside the journal, so it ends with the process however
     that ends. Raises StorageError when another one holds it.
     """
-    holder = connect(f"{path}-lock", None, create=True)
+    holder = connect(f"{path}-lock", create=True)
     holder.set_busy_timeout(0)
     try:
         holder.execute("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE")
@@ -79,7 +64,7 @@ def prepare(path: str) -> None:
             os.close(folder)
 
 
-def open_writer(path: str, vfs: str | None) -> apsw.Connection:
+def open_writer(path: str, vfs: str | None) -> Connection:
     """The writing connection, its tables brought up to date. Raises SchemaError, StorageError.
 
     Looks at no more than the header and the log, however large the file is.
@@ -98,21 +83,21 @@ def open_writer(path: str, vfs: str | None) -> apsw.Connection:
     return db
 
 
-def open_reader(path: str, vfs: str | None) -> apsw.Connection:
+def open_reader(path: str, vfs: str | None) -> Connection:
     """A connection that only reads."""
     db = connect(path, vfs, write=False)
     _set(db)
     return db
 
 
-def open_memory() -> apsw.Connection:
+def open_memory() -> Connection:
     """A journal that ends with its connection."""
     _check_library()
-    db = connect(":memory:", None, create=True)
+    db = connect_memory()
     _set(db)
     migrate(db, 0)
     return db
 
 
-def _set(db: apsw.Connection) -> None:
+def _set(db: Connection) -> None:
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}; PRAGMA temp_store = memory; PRAGMA trusted_schema = off")

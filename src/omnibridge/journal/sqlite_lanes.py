@@ -31,15 +31,15 @@ _NEXT = """SELECT id FROM deliveries WHERE channel = ? AND lane = ? AND open = 1
 _UNTOUCHED = """SELECT id, state, place FROM deliveries
     WHERE channel = ? AND lane = ? AND collapse = ? AND open = 1 AND state IN ('ready', 'queued') AND at IS NULL
     AND NOT EXISTS (SELECT 1 FROM steps WHERE delivery = deliveries.id) ORDER BY place DESC"""
-_INSERT = """INSERT INTO deliveries (id, key, channel, task, operation, lane, place, state, open, priority, due, created,
-    event, collapse, route, on_poison, on_unknown, recurring, payload)
+_INSERT = """INSERT INTO deliveries (id, key, channel, task, operation, lane, place, state, open, priority, due,
+    created, event, collapse, route, on_poison, on_unknown, recurring, payload)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"""
 _PRIORITY = "SELECT min(priority) FROM deliveries WHERE channel = ? AND state = 'ready' AND priority > ?"
 _HEADS = """SELECT id, due FROM deliveries WHERE channel = ? AND state = 'ready' AND priority = ? AND due <= ?
     ORDER BY due, id"""
-_CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created, d.payload,
-    d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL, d.event, e.id, e.source, e.type,
-    e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content
+_CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created,
+    d.payload, d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL, d.event,
+    e.id, e.source, e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content
     FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.id = ?"""
 _STEPS = "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id"
 _ARCHIVE = """INSERT INTO attempts (delivery, at, outcome, seconds, code, text)
@@ -76,7 +76,7 @@ class Outcome(NamedTuple):
     state: str
     open: bool
     due: int | None
-    count: bool
+    counts: bool
     set_later: bool
     later: bytes | None
     attempt: tuple[Value, ...]
@@ -181,7 +181,7 @@ def settle(ledger: Ledger, outcome: Outcome) -> None:
     ledger.execute(
         _SETTLE,
         (
-            outcome.state, outcome.open, outcome.due, outcome.count, outcome.set_later, outcome.later,
+            outcome.state, outcome.open, outcome.due, outcome.counts, outcome.set_later, outcome.later,
             *outcome.attempt, outcome.id,
         ),
     )  # fmt: skip

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import apsw
-
-from omnibridge.journal.sqlite_values import Row
+from omnibridge.journal.sqlite_connection import Connection
+from omnibridge.journal.sqlite_values import Row, Value
 
 __all__ = ["Claim", "Ledger"]
 
@@ -27,7 +27,7 @@ class Ledger:
     its id without asking SQLite.
     """
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self.db = db
         self.cursor = db.cursor()
         self.execute = self.cursor.execute
@@ -47,9 +47,9 @@ class Ledger:
         found: Row = next(self.db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}"))  # noqa: S608
         return int(found[0])
 
-    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """All rows of a statement."""
-        return self.execute(sql, values).fetchall()  # pyright: ignore[reportArgumentType]
+        return self.execute(sql, values).fetchall()
 
     # -- claims ----------------------------------------------------------------------------------------------------
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import apsw
-
 from omnibridge.journal.rows import DeliveryState, InboxState
+from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_values import Row, Value
 
 __all__ = ["EVENT", "Reading"]
@@ -14,7 +13,7 @@ __all__ = ["EVENT", "Reading"]
 EVENT = "id, source, type, subject, time, datacontenttype, dataschema, extensions, content"
 """The columns of an event as `sqlite_rows.event` takes them."""
 
-_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id FROM events "
+_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id FROM events "  # noqa: S608 - only constants
 _INBOX = "SELECT i.id, i.channel, i.origin, coalesce(o.state, 'done'), i.received, i.meta, i.body, o.error "
 _DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.state, d.attempts, d.created,
     d.due, d.route, e.id, e.source, e.type, d.at, d.outcome, d.seconds, d.code, d.text
@@ -28,12 +27,12 @@ _TROUBLE = ("dead", "unknown", "parked", "refused")
 class Reading:
     """A connection and the questions it answers, as rows. It runs on the reading thread, or inline in memory."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self.db = db
         self._execute = db.cursor().execute
 
     def _rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        return self._execute(sql, tuple(values)).fetchall()
+        return self._execute(sql, values).fetchall()
 
     # -- for the stages --------------------------------------------------------------------------------------------
 
@@ -135,7 +134,8 @@ class Reading:
 
     def _few(self, state: str, channel: str | None) -> bool:
         found = self._rows(
-            "SELECT coalesce(sum(n), 0) FROM tally WHERE what = 'delivery' AND state = ?1 AND channel = coalesce(?2, channel)",
+            "SELECT coalesce(sum(n), 0) FROM tally WHERE what = 'delivery' AND state = ?1"
+            " AND channel = coalesce(?2, channel)",
             (state, channel),
         )
         return bool(found[0][0] < _MANY)

@@ -64,6 +64,12 @@ class Columns:
         """A payload for a column that may be empty."""
         return None if content is None else self._seal(content, context)
 
+    @overload
+    def open(self, content: bytes, context: str) -> bytes: ...
+
+    @overload
+    def open(self, content: bytes | None, context: str) -> bytes | None: ...
+
     def open(self, content: bytes | None, context: str) -> bytes | None:
         """The payload of such a column."""
         return None if content is None else self._open(content, context)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import apsw
 
 from omnibridge.errors import SchemaError
+from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_values import Row
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check_ours", "migrate"]
@@ -86,7 +87,7 @@ MIGRATIONS: Sequence[str] = (_V1, _V2)
 VERSION = len(MIGRATIONS)
 
 
-def check_ours(db: apsw.Connection, where: str) -> int:
+def check_ours(db: Connection, where: str) -> int:
     """The version of the tables in a file, 0 for an empty one. Raises SchemaError when it is not for us to touch."""
     try:
         found: Row = next(db.execute("SELECT count(*) FROM sqlite_schema"))
@@ -108,7 +109,7 @@ def check_ours(db: apsw.Connection, where: str) -> int:
     return version
 
 
-def migrate(db: apsw.Connection, version: int, *, to: int = VERSION) -> None:
+def migrate(db: Connection, version: int, *, to: int = VERSION) -> None:
     """Bring the tables from `version` to `to`, each step in one transaction."""
     for step in range(version, to):
         db.execute("BEGIN IMMEDIATE")

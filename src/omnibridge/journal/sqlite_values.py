@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -67,7 +67,13 @@ def _short(channel: str) -> bytes:
 
 def to_json(value: object) -> bytes:
     """Any JSON value as bytes. Raises TypeError for what JSON has no word for."""
-    return orjson.dumps(dict(value) if isinstance(value, Mapping) else value)  # pyright: ignore[reportUnknownArgumentType]
+    return orjson.dumps(value, default=_mapping)
+
+
+def _mapping(value: Any) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[Any, Any]", value))
+    raise TypeError(f"JSON has no word for {type(value).__name__}")
 
 
 def from_json(content: bytes | str) -> Any:

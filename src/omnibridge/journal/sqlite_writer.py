@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import apsw
@@ -13,6 +14,7 @@ from anyio.lowlevel import current_token
 
 from omnibridge.errors import StorageError, StorageFailed
 from omnibridge.journal.protocol import Conflict
+from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_ledger import Ledger
 
 __all__ = ["BATCH", "Call", "Hop", "ReadRunner", "Runner", "WorkThread", "WriteRunner", "storage_error"]
@@ -31,26 +33,15 @@ class _Waiter(Protocol):
     def __await__(self) -> Generator[Any, None, None]: ...
 
 
-class _Loop(Protocol):
-    def create_future(self) -> _Waiter: ...
-    def call_soon_threadsafe(self, callback: Callable[..., object], /, *args: object) -> object: ...
-
-
-class _TrioToken(Protocol):
-    def run_sync_soon(self, sync_fn: Callable[..., object], /, *args: object) -> object: ...
-
-
 class Hop:
     """The way back to the event loop that opened the journal: asyncio's or trio's own, which are the fastest."""
 
     def __init__(self) -> None:
-        token = current_token().native_token
-        self._loop = cast("_Loop", token) if hasattr(token, "call_soon_threadsafe") else None
-        self._soon = self._loop.call_soon_threadsafe if self._loop else cast("_TrioToken", token).run_sync_soon
-
-    def waiter(self) -> _Waiter | anyio.Event:
-        """Something to wait on."""
-        return self._loop.create_future() if self._loop else anyio.Event()
+        token: Any = current_token().native_token
+        asyncio = hasattr(token, "call_soon_threadsafe")
+        self._soon: Callable[..., object] = token.call_soon_threadsafe if asyncio else token.run_sync_soon
+        self.waiter: Callable[[], _Waiter | anyio.Event] = token.create_future if asyncio else anyio.Event
+        """Makes something to wait on."""
 
     def release(self, calls: Sequence[Call[Any]]) -> None:
         """From a thread: let everyone go on who waits for these."""
@@ -58,10 +49,9 @@ class Hop:
 
     def call(self, callback: Callable[..., object], *args: object) -> None:
         """From a thread: have the event loop call this soon."""
-        try:
+        # It says so when the event loop has ended, and then everyone who waited has ended with it.
+        with suppress(RuntimeError):
             self._soon(callback, *args)
-        except RuntimeError:
-            pass  # the event loop has ended, and everyone who waited with it
 
     @staticmethod
     def _release(calls: Sequence[Call[Any]]) -> None:
@@ -82,7 +72,7 @@ class Call(Generic[T]):
         self.work = work
         self.guarded = guarded
         self.waiter: _Waiter | anyio.Event | None = None
-        self.result: T | None = None
+        self.result: Any = None
         self.error: BaseException | None = None
 
     async def wait(self) -> None:
@@ -96,7 +86,7 @@ class Call(Generic[T]):
         """What came of it. Raises what it raised."""
         if self.error is not None:
             raise self.error
-        return cast("T", self.result)
+        return self.result
 
 
 class Runner(Protocol):
@@ -150,7 +140,8 @@ class WriteRunner:
                 self.run((call,))
             return
         for call in calls:
-            call.error = self.failure and StorageFailed(self.failure.what, remedy=self.failure.remedy) or error
+            # Each its own, since a raised exception carries its raiser's traceback.
+            call.error = error if self.failure is None else StorageFailed(self.failure.what, remedy=self.failure.remedy)
 
     def _together(self, calls: Sequence[Call[Any]]) -> BaseException | None:
         ledger = self._ledger
@@ -194,7 +185,7 @@ class WriteRunner:
 class ReadRunner:
     """Runs reads within one short transaction, so that each sees one state of the journal."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
 
     def run(self, calls: Sequence[Call[Any]]) -> None:
