@@ -49,7 +49,7 @@ class Credential:
     expires: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Auth(Generic[S]):
     """How requests prove who sends them.
 
@@ -78,7 +78,7 @@ class Learned:
     pause: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits(Generic[S]):
     """What the vendor bears. `scope` names who shares it (an account, not a list): channels of it share one throttle.
 
@@ -94,7 +94,7 @@ class Limits(Generic[S]):
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Webhook(Generic[S]):
     """What the vendor sends. All functions are pure and do no I/O.
 
@@ -113,7 +113,7 @@ class Webhook(Generic[S]):
     path_secret: Callable[[S], SecretStr | None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Poll(Generic[S]):
     """A regular question: `run` emits pages with cursors. `backfill` names what a first run without a cursor reads."""
 
@@ -132,7 +132,7 @@ class Subscription:
     detail: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Subscriptions(Generic[S]):
     """How webhook subscriptions are kept right. `desired(settings, url)` is pure; the rest ask the vendor.
 
@@ -145,7 +145,7 @@ class Subscriptions(Generic[S]):
     delete: Callable[[S, Subscription, Http], Co[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deliver(Generic[S]):
     """One thing the channel takes; made by `deliver()`, which checks the types."""
 
@@ -190,7 +190,7 @@ def deliver(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Connector(Generic[S]):
     """How to talk to one kind of system. What is filled in is what it can do; the core never tests `name`.
 

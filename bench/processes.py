@@ -1,0 +1,101 @@
+"""Child processes of a benchmark: started, measured from outside, ended by id."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+__all__ = ["Child", "free_port", "http", "wait_for_port"]
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for_port(port: int, seconds: float = 20.0) -> None:
+    """Return when somebody listens there. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+def http(url: str, body: Any = None) -> Any:
+    """A small request; the JSON answer, or None."""
+    data = json.dumps(body).encode() if body is not None else None
+    try:
+        with urlopen(Request(url, data=data), timeout=5) as answer:  # noqa: S310 - loopback
+            text = answer.read()
+            return json.loads(text) if text else None
+    except (URLError, OSError, ValueError):
+        return None
+
+
+class Child:
+    """`with Child(["-m", "bench.sink", ...]) as sink:` runs a Python of ours; it gets SIGTERM at the end."""
+
+    def __init__(
+        self, arguments: Sequence[str], env: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**os.environ, **(env or {})},
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if os.environ.get("BENCH_QUIET") else None,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self.process.pid
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, of all its threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def pss_mb(self) -> float:
+        """Proportional set size now, in MB."""
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
+        """End it and wait; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
