@@ -1,0 +1,194 @@
+"""The vendor's own judges: its API specification for what we send and the sandbox answers, and its SDK as a client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from omnibridge_twilio import CONNECTOR
+from omnibridge_twilio.outbound import find, send
+from omnibridge_twilio.reads import poll_messages, probe, read
+from omnibridge_twilio.sandbox import TwilioSandbox
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
+from twilio.base.exceptions import TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from omnibridge.connector import Lookup, SandboxRequest
+from omnibridge.errors import Permanent
+from omnibridge.model import Media, Medium, SendMessage
+from omnibridge.testing import Drive
+
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PERSON, SHOP = "+14155550100", "+15558675310"
+
+
+@pytest.fixture(scope="module")
+def specification(vendor_specs):
+    path = vendor_specs / "twilio" / "openapi" / "twilio_api_v2010.messages_calls.json"
+    return OpenAPI.from_dict(json.loads(path.read_text()))
+
+
+class Judged(TwilioSandbox):
+    """Every request and every answer goes before the specification."""
+
+    judged = 0
+
+    def __init__(self, settings, specification, now):
+        super().__init__(settings, now)
+        self.specification = specification
+
+    def respond(self, request):
+        response = super().respond(request)
+        asked = MockRequest(
+            "https://api.twilio.com",
+            request.method.lower(),
+            request.path,
+            args=dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True)),
+            headers=dict(request.headers),
+            data=request.body or None,
+            content_type=request.headers.get("content-type", ""),
+        )
+        self.specification.validate_request(asked)
+        if response.ok:
+            told = MockResponse(response.content, response.status, content_type="application/json")
+            self.specification.validate_response(asked, told)
+        self.judged += 1
+        return response
+
+
+@pytest.fixture
+def judged(make, specification):
+    return Judged(
+        make(messaging_service_sid="MG" + "a" * 32, templates={"ready": "HX" + "b" * 32}), specification, lambda: NOW
+    )
+
+
+def test_all_our_requests_and_all_its_answers_keep_to_the_specification(judged, deliver):
+    settings = judged.settings
+    at = Drive(CONNECTOR, settings, judged, now=NOW)
+    commands = [
+        SendMessage(to=PERSON, body="Hi é 👍"),
+        SendMessage(to=PERSON, body="Look", media=(Media(url="https://a.example.com/1"),)),
+        SendMessage(to=PERSON, media=(Media(url="https://a.example.com/1"), Media(url="https://a.example.com/2"))),
+        SendMessage(to=PERSON, medium=Medium.WHATSAPP, template="ready", variables={"1": "A"}),
+        SendMessage(to=PERSON, medium=Medium.RCS, body="Hi"),
+    ]
+    for command in commands:
+        sid = at.run(lambda http, c=command: send(settings, c, deliver(c), http)).kept[0].external_id
+        assert at.run(lambda http, c=command: find(settings, c, deliver(c), http)).result is not None
+        judged.advance(sid, "undelivered", error=30003, text="Unreachable destination handset")
+    refused = SendMessage(to="+15005550001", body="Hi")
+    with pytest.raises(Permanent):
+        at.run(lambda http: send(settings, refused, deliver(refused), http))
+    sid = judged.incoming(PERSON, SHOP, "Look", media=["image/png"])["sid"]
+    at.run(lambda http: read(settings, Lookup("message", sid), http))
+    at.run(lambda http: probe(settings, http))
+    at.run(lambda http: poll_messages(settings, None, http))
+    for method, path in (("GET", ".json"), ("DELETE", f"/Messages/{sid}.json")):
+        headers = CONNECTOR.auth.headers(settings, None, at.requests[0], NOW) if CONNECTOR.auth else {}
+        assert judged.handle(SandboxRequest(method, settings.account_path + path, headers)).ok
+    assert judged.judged > 15
+
+
+def test_the_judge_judges(judged, deliver):
+    """A field that the specification does not allow is refused, so the other test means something."""
+    settings = judged.settings
+    bad = settings.model_copy(update={"messaging_service_sid": "MG1"})
+    command = SendMessage(to=PERSON, body="Hi")
+    at = Drive(CONNECTOR, settings, judged, now=NOW)
+    with pytest.raises(Exception, match=r"(?i)invalid|validat"):
+        at.run(lambda http: send(bad, command, deliver(command), http))
+    judged._messages["SM" + "0" * 32] = {"sid": "SM1", "status": "gone", "direction": "inbound", "date_sent": None}
+    judged._messages["SM" + "0" * 32] |= {"to": PERSON, "from": SHOP}
+    with pytest.raises(Exception, match=r"(?i)invalid|validat"):
+        at.run(lambda http: probe(settings, http))
+
+
+@contextlib.contextmanager
+def served(sandbox):
+    """The sandbox on a loopback port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            response = sandbox.handle(SandboxRequest(self.command, self.path, headers, body))
+            self.send_response(response.status)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(response.content)))
+            self.end_headers()
+            self.wfile.write(response.content)
+
+        do_GET = do_POST = do_DELETE = answer
+
+        def log_message(self, format, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Elsewhere(TwilioHttpClient):
+    """The SDK's client, with its host replaced."""
+
+    def __init__(self, base):
+        super().__init__(pool_connections=False)
+        self.base = base
+
+    def request(self, method, url, *args, **kwargs):
+        return super().request(method, url.replace("https://api.twilio.com", self.base), *args, **kwargs)
+
+
+def test_the_vendors_sdk_works_with_the_sandbox(settings, sandbox):
+    sandbox.incoming(PERSON, SHOP, "first", media=["image/png"])
+    with served(sandbox) as base:
+        client = Client(settings.account_sid, "12345", http_client=Elsewhere(base))
+        made: Any = client.messages.create(
+            to=PERSON,
+            from_=SHOP,
+            body="Hi é 👍",
+            media_url=["https://a.example.com/1"],
+            status_callback="https://a.example.com",
+        )
+        assert (made.status, made.body, made.num_media, made.direction) == ("queued", "Hi é 👍", "1", "outbound-api")
+        assert made.date_created == NOW
+        sandbox.advance(made.sid, "delivered")
+        assert client.messages(made.sid).fetch().status == "delivered"
+        listed = client.messages.list(to=PERSON, date_sent_after=NOW, page_size=1)
+        assert [one.sid for one in listed] == [made.sid]
+        assert len(client.messages.list(page_size=1)) == 2, "the SDK follows our pages"
+        first = sandbox.records()["messages"][-1]["sid"]
+        assert [item.content_type for item in client.messages(first).media.list()] == ["image/png"]
+        assert client.messages(made.sid).update(body="").body == ""
+        assert client.messages(made.sid).delete()
+        for code, ask in (
+            (20404, lambda: client.messages(made.sid).fetch()),
+            (21211, lambda: client.messages.create(to="nobody", from_=SHOP, body="Hi")),
+            (21603, lambda: client.messages.create(to=PERSON, body="Hi")),
+            (21602, lambda: client.messages.create(to=PERSON, from_=SHOP)),
+            (21610, lambda: client.messages.create(to="+15005550004", from_=SHOP, body="Hi")),
+            (30409, lambda: client.messages(sandbox.records()["messages"][0]["sid"]).update(status="canceled")),
+        ):
+            with pytest.raises(TwilioRestException) as caught:
+                ask()
+            assert caught.value.code == code
+        stranger = Client(settings.account_sid, "wrong", http_client=Elsewhere(base))
+        with pytest.raises(TwilioRestException) as caught:
+            stranger.messages(first).fetch()
+        assert caught.value.code == 20003
