@@ -39,6 +39,7 @@ class Calls:
         """Give each connection its thread; without this every call runs inline."""
         self._checkpointer = Checkpointer(checkpoints, self._runner.fail)
         self._checkpointer.watch(self._ledger.db)
+        self._runner.between_commits = self._checkpointer.between_commits
         self._writer = WorkThread("writer", self._runner, self._hop)
         self._reader = WorkThread("reader", self._read_runner, self._hop)
 

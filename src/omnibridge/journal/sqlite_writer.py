@@ -96,6 +96,10 @@ class Runner(Protocol):
         """Run them."""
         ...
 
+    def rest(self) -> None:
+        """What can wait until the callers have their results."""
+        ...
+
     def close(self) -> None:
         """Let go of the connection."""
         ...
@@ -123,6 +127,8 @@ class WriteRunner:
         self._ledger = ledger
         self._on_failure = on_failure
         self.failure: StorageFailed | None = None
+        self.between_commits: Callable[[Connection], None] = lambda _: None
+        """What to do with the connection between two batches."""
 
     def fail(self, failure: StorageFailed) -> None:
         """From now on everything fails. Any thread may call it."""
@@ -177,6 +183,16 @@ class WriteRunner:
         else:
             self._ledger.execute("RELEASE guarded")
 
+    def rest(self) -> None:
+        """Do what is to be done between two commits."""
+        if self.failure is None:
+            try:
+                self.between_commits(self._ledger.db)
+            except apsw.Error as error:
+                found = storage_error(error)
+                if isinstance(found, StorageFailed):
+                    self.fail(found)
+
     def close(self) -> None:
         """Close the connection."""
         self._ledger.db.close()
@@ -203,6 +219,9 @@ class ReadRunner:
         finally:
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
+
+    def rest(self) -> None:
+        """Nothing."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -254,6 +273,7 @@ class WorkThread:
             if calls:
                 runner.run(calls)
                 self._hop.release(calls)
+                runner.rest()
         runner.close()
 
     async def close(self) -> None:
