@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from base64 import b64encode
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import from_json, to_json
 
 from omnibridge.errors import CodecError, InvalidMessage
+from omnibridge.model.base import rfc3339
 from omnibridge.model.catalogue import lookup, short_type
 
 __all__ = ["JSON", "MAX_INTEGER", "AttributeValue", "Event", "is_json"]
@@ -59,6 +60,10 @@ _NO_EXTENSIONS: Mapping[str, AttributeValue] = MappingProxyType({})
 def is_json(content_type: str | None) -> bool:
     """Whether a media type carries JSON: `*/json`, `*/*+json`, and nothing at all (the specification's default)."""
     return content_type is None or content_type == JSON or _JSON_TYPE.fullmatch(content_type) is not None
+
+
+def _is_text(content_type: str | None) -> bool:
+    return content_type is not None and content_type[:5].lower() == "text/" and not is_json(content_type)
 
 
 def _text(name: str, value: object, *, required: bool = False) -> None:
@@ -113,13 +118,34 @@ def _check_extension(name: str, value: object) -> None:
         raise CodecError("integers are signed 32-bit", where=name[:64])
 
 
+def _canonical(value: Any) -> Any:
+    """An attribute's canonical text where the SDK has an object: Timestamp as RFC 3339, Binary as base64."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _json(data: object) -> bytes:
+    try:
+        if isinstance(data, BaseModel):
+            content = data.__pydantic_serializer__.to_json(data, exclude_unset=True)
+        else:
+            content = to_json(data)
+        if b"NaN" in content or b"Infinity" in content:
+            from_json(content, allow_inf_nan=False)
+    except ValueError as error:  # pydantic's serialization error is one
+        raise CodecError(f"has no JSON form: {error}", where="data") from None
+    return content
+
+
 @dataclass(frozen=True, eq=False)
 class Event:
     """One CloudEvent 1.0.
 
     `content` is the data as bytes, None where there is none (an explicit JSON null is `b"null"`). `time` is RFC 3339
-    text, kept as it was written, so nanoseconds survive. It satisfies the `cloudevents` SDK's `BaseCloudEvent`, so
-    every binding of the SDK takes it. Raises CodecError when an attribute breaks a rule of the specification.
+    text, kept as it was written, so nanoseconds survive. It has every getter of the `cloudevents` SDK's
+    `BaseCloudEvent`, so every binding of the SDK takes it; `from_attributes` is the factory for the way back. Raises
+    CodecError when an attribute breaks a rule of the specification.
     """
 
     id: str
@@ -164,17 +190,13 @@ class Event:
         extensions: Mapping[str, AttributeValue] | None = None,
     ) -> Event:
         """An event with JSON data, from a canonical model or any JSON value."""
-        content = (
-            data.__pydantic_serializer__.to_json(data, exclude_unset=True)
-            if isinstance(data, BaseModel)
-            else to_json(data)
-        )
+        content = _json(data)
         return cls(
             id=id,
             source=source,
             type=type,
             subject=subject,
-            time=time.isoformat().replace("+00:00", "Z") if time else None,
+            time=rfc3339(time) if time else None,
             datacontenttype=JSON,
             dataschema=dataschema,
             content=content,
@@ -183,26 +205,30 @@ class Event:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any], data: Any = None) -> Event:
-        """The SDK's event factory: attributes as strings, integers, booleans or datetimes, and the data."""
-        values = {k: v for k, v in attributes.items() if v is not None}
+        """The SDK's event factory: attributes as strings, integers, booleans, datetimes or bytes, and the data.
+
+        Data is any JSON value where `datacontenttype` is JSON; text or bytes otherwise. Raises CodecError.
+        """
+        values = {name: _canonical(value) for name, value in attributes.items() if value is not None}
         if values.pop("specversion", "1.0") != "1.0":
             raise CodecError("only CloudEvents 1.0 is understood", where="specversion")
         known = {
             name: values.pop(name, None)
-            for name in ("id", "source", "type", "subject", "datacontenttype", "dataschema")
+            for name in ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
         }
-        time = values.pop("time", None)
-        if isinstance(time, datetime):
-            time = time.isoformat().replace("+00:00", "Z")
+        media_type = known["datacontenttype"]
         if data is None or isinstance(data, bytes):
             content = data
-        elif is_json(known["datacontenttype"]):
-            content = to_json(data)
+        elif media_type is None or (isinstance(media_type, str) and is_json(media_type)):
+            content = _json(data)
         elif isinstance(data, str):
-            content = data.encode()
+            try:
+                content = data.encode()
+            except UnicodeEncodeError:
+                raise CodecError("text holds half a character", where="data") from None
         else:
             raise CodecError("data that is not JSON must be text or bytes", where="data")
-        return cls(**known, time=time, content=content, extensions=values)
+        return cls(**known, content=content, extensions=values)
 
     def with_extensions(self, **extensions: AttributeValue | None) -> Event:
         """The same event with extensions set, or removed where the value is None."""
@@ -236,10 +262,10 @@ class Event:
             return None
         if is_json(self.datacontenttype):
             try:
-                return from_json(self.content)
+                return from_json(self.content, allow_inf_nan=False)
             except ValueError as error:
                 raise CodecError(f"data is not valid JSON: {error}", where="data") from None
-        if (self.datacontenttype or "").lower().startswith("text/"):
+        if _is_text(self.datacontenttype):
             try:
                 return self.content.decode()
             except UnicodeDecodeError:
@@ -328,11 +354,16 @@ class Event:
         return self.extensions.get(extension_name)
 
     def get_data(self) -> dict[str, Any] | str | bytes | None:
-        """The data as the SDK's formats expect it: an object, text or bytes."""
+        """The data as the SDK's formats write it rightly: a JSON object, text, or the bytes of anything else.
+
+        The SDK leaves the quotes of a JSON string out and writes lists as Python does; bytes it writes as they are.
+        """
+        if self.content is None or not (is_json(self.datacontenttype) or _is_text(self.datacontenttype)):
+            return self.content
         data = self.data
-        if data is None or isinstance(data, (str, bytes)):
-            return data
-        return cast(dict[str, Any], data) if isinstance(data, dict) else json.dumps(data)
+        if isinstance(data, dict):
+            return cast(dict[str, Any], data)
+        return data if _is_text(self.datacontenttype) else self.content
 
     def get_attributes(self) -> dict[str, Any]:
         """Every attribute that is set, with `time` as a datetime."""

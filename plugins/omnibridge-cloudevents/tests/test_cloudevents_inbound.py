@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 import standardwebhooks
@@ -18,6 +19,7 @@ from omnibridge.errors import InvalidMessage
 from omnibridge.event import Event
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+Mode = Literal["binary", "structured", "batch"]
 URL = "https://bridge.example.com/in/partner"
 NEW = "whsec_" + base64.b64encode(b"the newer of two made-up secrets").decode()
 OLD = "whsec_" + base64.b64encode(b"the older of two made-up secrets").decode()
@@ -40,7 +42,7 @@ def inbound(outgoing, **changed):
     return Inbound(**{**values, **changed})
 
 
-def signed(*events, now=NOW, settings=SETTINGS, mode="structured"):
+def signed(*events, now=NOW, settings=SETTINGS, mode: Mode = "structured"):
     return webhook(URL, *events or (EVENT,), keys=settings.inbound_keys[:1], now=now, mode=mode)
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
-__all__ = ["Entity", "Instant", "Model", "Ref"]
+__all__ = ["Entity", "Instant", "Model", "OpenEnum", "Ref", "rfc3339"]
+
+_MINUTE = timedelta(minutes=1)
 
 
-def _rfc3339(value: datetime) -> str:
+def rfc3339(value: datetime) -> str:
+    """An aware time as RFC 3339, in its own zone; in UTC where the zone's offset is not whole minutes."""
+    offset = value.utcoffset()
+    if offset is not None and offset % _MINUTE:
+        value = value.astimezone(UTC)
     return value.isoformat().replace("+00:00", "Z")
 
 
-Instant = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A point in time with its offset known, written as RFC 3339 (`2026-11-22T10:00:00+01:00`)."""
 
 
