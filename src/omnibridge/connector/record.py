@@ -128,7 +128,7 @@ class Subscription:
 
     topic: str
     url: str
-    id: str | None = None
+    id: str | None = field(default=None, compare=False)
     detail: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
 
