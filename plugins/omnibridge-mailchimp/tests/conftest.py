@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,7 +53,8 @@ class Judge:
     problems: list[str] = field(default_factory=list)
 
     def see(self, request: SandboxRequest, response: Response) -> None:
-        if self.api is None:
+        api: Any = self.api
+        if api is None:
             return
         self.judged += 1
         arguments: dict[str, Any] = request.query
@@ -70,7 +72,7 @@ class Judge:
         )
         kind = (response.header("content-type") or "application/json").partition(";")[0]
         said = MockResponse(response.content, status_code=response.status, content_type=kind)
-        for check in (lambda: self.api.validate_request(asked), lambda: self.api.validate_response(asked, said)):
+        for check in (lambda: api.validate_request(asked), lambda: api.validate_response(asked, said)):
             try:
                 check()
             except Exception as error:  # every kind of it goes into the report
@@ -109,7 +111,10 @@ def specification(request: pytest.FixtureRequest) -> OpenAPI | None:
     except pytest.skip.Exception:
         return None
     text = (folder / "mailchimp/openapi/mailchimp_marketing_3.0.55.commerce.json").read_text("utf-8")
-    return OpenAPI.from_dict(json.loads(text), config=Config(spec_validator_cls=None))
+    problems = {"application/problem+json": json.loads}
+    make: Any = Config  # its annotations leave out what its documentation shows
+    config = make(spec_validator_cls=None, extra_media_type_deserializers=problems)
+    return OpenAPI.from_dict(json.loads(text), config=config)
 
 
 @pytest.fixture
@@ -159,8 +164,8 @@ class Channel:
         return Drive(CONNECTOR, self.settings, self.answers, self.clock()).run(make)
 
     def read(self, lookup: Lookup) -> Any:
-        assert CONNECTOR.read is not None
-        return self.drive(lambda http: CONNECTOR.read(self.settings, lookup, http)).result
+        read: Any = CONNECTOR.read
+        return self.drive(lambda http: read(self.settings, lookup, http)).result
 
     def poll(self, name: str, cursor: Any = None) -> Driven[Any]:
         run = next(poll.run for poll in CONNECTOR.polls if poll.name == name)
@@ -184,14 +189,58 @@ def make_delivery(entity: Entity, verb: str = "updated", **fields: Any) -> Deliv
 
 
 @pytest.fixture
+def fresh(settings: MailchimpSettings, judge: Judge) -> Callable[[], Channel]:
+    """Makes a channel with a sandbox of its own, as often as it is called."""
+
+    def make(**changes: Any) -> Channel:
+        clock, changed = Clock(), settings.model_copy(update=changes)
+        return Channel(changed, JudgedSandbox(changed, clock, judge), clock)
+
+    return make
+
+
+@pytest.fixture
 def channel(settings: MailchimpSettings, sandbox: JudgedSandbox, clock: Clock) -> Channel:
     return Channel(settings, sandbox, clock)
+
+
+def interrupt(channel: Channel, entity: Entity, after: int, verb: str = "updated", **delivery: Any) -> list[Any] | None:
+    """Run a delivery and stop dead when `after` effects took place; the references kept so far, None if it ended."""
+    slot = next(s for s in CONNECTOR.delivers if s.accepts is type(entity) and (s.verbs is None or verb in s.verbs))
+    driver = Drive(CONNECTOR, channel.settings, channel.answers, channel.clock())
+    done: Driven[Any] = Driven(None, [], [], [])
+    coroutine = slot.run(channel.settings, entity, make_delivery(entity, verb, **delivery), driver.http())
+    answer = None
+    try:
+        for _ in range(after):
+            answer = driver._perform(coroutine.send(answer), done)
+    except StopIteration:
+        return None
+    coroutine.close()
+    return done.kept
+
+
+def survives_every_crash(
+    fresh: Callable[[], Channel], entity: Entity, same: Callable[[Channel], Any], verb: str = "updated", **delivery: Any
+) -> int:
+    """Stop after each effect in turn and run again with what was kept: the outcome is as if nothing had happened."""
+    whole = fresh()
+    whole.deliver(entity, verb, **delivery)
+    for after in range(1, 100):
+        channel = fresh()
+        kept = interrupt(channel, entity, after, verb, **delivery)
+        if kept is None:
+            return after
+        own = next((ref.external_id for ref in reversed(kept) if ref.kind == entity.KIND), delivery.get("own"))
+        channel.deliver(entity, verb, **{**delivery, "own": own})
+        assert same(channel) == same(whole), f"stopped after {after} effects"
+    raise AssertionError("the delivery never ended")
 
 
 @pytest.fixture
 def kit() -> Any:
     """What tests need beside fixtures, as test modules are not importable from each other."""
-    return __import__("types").SimpleNamespace(
+    return SimpleNamespace(
         Channel=Channel,
         JudgedSandbox=JudgedSandbox,
         LostAnswer=LostAnswer,
@@ -202,4 +251,5 @@ def kit() -> Any:
         inbound=inbound,
         make_delivery=make_delivery,
         make_settings=make_settings,
+        survives_every_crash=survives_every_crash,
     )

@@ -35,13 +35,16 @@ async def write_consent(settings: MailchimpSettings, consent: Consent, delivery:
     """Subscribe for a grant, unsubscribe for what ended one, and do nothing for a question still open.
 
     Whom Mailchimp will not subscribe again (they unsubscribed, bounced or complained once) it asks by e-mail, where
-    `double_opt_in` allows that. Raises Permanent when Mailchimp refuses for good.
+    `double_opt_in` allows that; a question that is open is left to them. Raises Permanent for a final refusal.
     """
     if not _ours(consent):
         return Receipt(note="not for Mailchimp, which knows permission for marketing by e-mail only")
     if consent.state in _ENDED:
         return await _unsubscribe(settings, consent, http)
     if consent.state is ConsentState.GRANTED:
+        known = delivery.known
+        if settings.double_opt_in and isinstance(known, Consent) and known.state is ConsentState.PENDING:
+            return Receipt(note="nothing to do: Mailchimp asked them, and they have not confirmed")
         return await _subscribe(settings, consent, http)
     return Receipt(note=f"nothing to do: the permission is {consent.state}")
 

@@ -88,7 +88,7 @@ async def _delete(settings: MailchimpSettings, unwanted: Subscription, http: Htt
     there = next((hook for hook in await _hooks(settings, http) if hook.id == unwanted.id), None)
     if there is None or there.topic != unwanted.topic:
         return
-    answer = await http.delete(_path(settings, there.id), step="delete", protection=Upsert())
+    answer = await http.delete(_path(settings, there.id), step=f"delete-{there.id}", protection=Upsert())
     if not answer.ok and answer.status != 404:
         raise refusal(answer, "to delete a webhook")
 

@@ -31,6 +31,7 @@ class Audience:
         self.members: dict[str, Json] = {}
         self.forgotten: set[str] = set()
         self.asked: list[str] = []
+        self.barred: set[str] = set()  # contacts whom the API cannot subscribe, only they themselves
         member = "/lists/{}/members/{}"
         self.routes = (
             Route("GET", "/lists/{}/members", self._list),
@@ -61,6 +62,7 @@ class Audience:
         member = self.find(email) or self._new(email)
         member["status"] = "subscribed"
         member["unsubscribe_reason"] = ""
+        self.barred.discard(member["contact_id"])
         member |= {"ip_opt": _IP, "timestamp_opt": self._stamp(), "ip_signup": _IP, "timestamp_signup": self._stamp()}
         member["merge_fields"] |= dict(merges or {})
         self._touch(member)
@@ -115,7 +117,9 @@ class Audience:
 
     def _apply(self, member: Json, body: Json, wanted: str | None, told: str) -> None:
         was = member["status"]
-        if wanted == "subscribed" and was in _CLOSED:
+        if was in _CLOSED:
+            self.barred.add(member["contact_id"])
+        if wanted == "subscribed" and member["contact_id"] in self.barred:
             detail = (
                 f"{member['email_address']} is in a compliance state due to unsubscribe, bounce, or compliance review "
                 "and cannot be subscribed."
