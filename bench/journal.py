@@ -45,8 +45,14 @@ ENTITY = b'{"name": "' + b"y" * 580 + b'"}'
 def order(number: int, inbox_id: int, now: datetime) -> Processed:
     """What an order comes to: an entity, a shadow, a reference, an event and two deliveries."""
     id = str(uuid5(SPACE, f"order{number}"))
-    event = Event(id=str(uuid5(SPACE, f"event{number}")), source="/acme/shopify/webshop-dk", type="io.omnibridge.order.placed.v1",
-                  subject=id, content=ENTITY, datacontenttype="application/json")  # fmt: skip
+    event = Event(
+        id=str(uuid5(SPACE, f"event{number}")),
+        source="/acme/shopify/webshop-dk",
+        type="io.omnibridge.order.placed.v1",
+        subject=id,
+        content=ENTITY,
+        datacontenttype="application/json",
+    )
     return Processed(
         inbox_id,
         references=(ReferenceWrite("webshop-dk", "order", str(number), id),),

@@ -27,6 +27,7 @@ from omnibridge.journal.rows import (
 )
 from omnibridge.journal.seal import ClearSeal, KeyringSeal, Seal
 from omnibridge.journal.sqlite import SqliteJournal, open_journal
+from omnibridge.journal.sqlite_copy import restore
 
 __all__ = [
     "Accepted",
@@ -58,4 +59,5 @@ __all__ = [
     "StoredEvent",
     "Task",
     "open_journal",
+    "restore",
 ]

@@ -48,6 +48,7 @@ class KeyringSeal:
 
     def __init__(self, keys: list[bytes]) -> None:
         self._ciphers = [AESGCM(key) for key in keys]
+        self._nonces: list[bytes] = []
 
     @classmethod
     def load(cls, path: Path, *, create: bool) -> KeyringSeal:
@@ -74,8 +75,15 @@ class KeyringSeal:
 
     def seal(self, payload: bytes, context: str) -> bytes:
         """Nonce and ciphertext."""
-        nonce = os.urandom(_NONCE)
+        nonce = self._nonce()
         return nonce + self._ciphers[0].encrypt(nonce, payload, context.encode())
+
+    def _nonce(self) -> bytes:
+        # Random ones, taken from the system by the hundred: a call for each costs as much as the encryption.
+        if not self._nonces:
+            pool = os.urandom(_NONCE * 256)
+            self._nonces = [pool[start : start + _NONCE] for start in range(0, len(pool), _NONCE)]
+        return self._nonces.pop()
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """The payload, by whichever key of the ring fits."""

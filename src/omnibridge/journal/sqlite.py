@@ -12,6 +12,7 @@ import anyio
 
 from omnibridge.clock import Clock
 from omnibridge.connector import Reference
+from omnibridge.journal import sqlite_care as care
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
 from omnibridge.journal.rows import (
@@ -23,11 +24,13 @@ from omnibridge.journal.rows import (
     NewDelivery,
     NewInbox,
     Processed,
+    Retention,
     Settled,
     Step,
 )
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_connection import Connection, connect
+from omnibridge.journal.sqlite_copy import copy, problems
 from omnibridge.journal.sqlite_file import lock, open_memory, open_reader, open_writer, prepare
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_looking import Looking
@@ -70,11 +73,7 @@ class SqliteJournal(Looking):
     async def entities(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[bytes, int]]:
         """Canonical entities by (kind, id): JSON and revision. Those that do not exist are absent."""
         found = await self._read(partial(self._reading.entities, tuple(ids)))
-        return {
-            key: (self._columns.open(rows[0][0], "entities.content"), rows[0][1])
-            for key, rows in zip(ids, found, strict=True)
-            if rows
-        }
+        return {key: self._columns.entity(rows[0]) for key, rows in zip(ids, found, strict=True) if rows}
 
     async def process(self, batch: Sequence[Processed]) -> None:
         """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
@@ -164,6 +163,56 @@ class SqliteJournal(Looking):
         sealed = self._columns.seal(content, "credentials.content")
         await self._write(partial(intake.save_credential, self._ledger, channel, sealed))
 
+    # -- care ------------------------------------------------------------------------------------------------------
+
+    async def retain(self, policy: Retention) -> int:
+        """Remove what may go, in short transactions; how many rows went.
+
+        Settled work goes by the time when it came to rest. Where the file is still above `max_bytes`, the oldest
+        settled work goes until it is not, or nothing is left that may go.
+        """
+        gone = 0
+        before = micros(policy.settled_before)
+        for sweep in care.SWEEPS:
+            after: int | None = 0
+            while after is not None:
+                swept = await self._write(partial(sweep, self._ledger, after, before))
+                gone, after = gone + swept.gone, swept.after
+        for low, high in care.dedupe_ranges():
+            gone += await self._write(partial(care.sweep_dedupe, self._ledger, low, high, micros(policy.dedupe_before)))
+        for (delivery,) in await self._read(partial(self._reading.many_attempts, policy.max_attempts)):
+            gone += await self._write(partial(care.sweep_attempts, self._ledger, delivery, policy.max_attempts))
+        if policy.max_bytes is not None:
+            gone += await self._shrink(policy.max_bytes)
+        while await self._write(partial(care.vacuum, self._ledger, policy.max_bytes)):
+            pass
+        return gone
+
+    async def _shrink(self, most: int) -> int:
+        """Sweep regardless of age, a piece of each table in turn, until the size is right."""
+        gone = 0
+        places: dict[care.Sweep, int] = dict.fromkeys(care.SWEEPS, 0)
+        while places and await self._write(partial(care.over_size, self._ledger, most)):
+            for sweep, after in list(places.items()):
+                swept = await self._write(partial(sweep, self._ledger, after, care.NEVER))
+                gone += swept.gone
+                if swept.after is None:
+                    del places[sweep]
+                else:
+                    places[sweep] = swept.after
+        return gone
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy to a new file while running. Raises StorageError when the file exists.
+
+        It appears under its name when it is whole. While it is written, the log cannot start anew.
+        """
+        await self._beside(partial(copy, path=path))
+
+    async def check_integrity(self) -> Sequence[str]:
+        """Problems of pages, indexes, counts and lanes in words; empty when the file is sound. Reads all of it."""
+        return await self._beside(problems)
+
 
 @asynccontextmanager
 async def open_journal(
@@ -187,7 +236,7 @@ async def open_journal(
     held, ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs)
     try:
         journal = SqliteJournal(ledger, Reading(reader), seal, clock)
-        journal.start_threads(checkpoints)
+        journal.start_threads(checkpoints, partial(open_reader, place, vfs))
         try:
             yield journal
         finally:

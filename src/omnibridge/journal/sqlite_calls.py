@@ -34,9 +34,11 @@ class Calls:
         self._writer: WorkThread | None = None
         self._reader: WorkThread | None = None
         self._checkpointer: Checkpointer | None = None
+        self._another: Callable[[], Connection] | None = None
 
-    def start_threads(self, checkpoints: Connection) -> None:
-        """Give each connection its thread; without this every call runs inline."""
+    def start_threads(self, checkpoints: Connection, another: Callable[[], Connection]) -> None:
+        """Give each connection its thread; without this every call runs inline. `another` opens one more to read."""
+        self._another = another
         self._checkpointer = Checkpointer(checkpoints, self._runner.fail)
         self._checkpointer.watch(self._ledger.db)
         self._runner.between_commits = self._checkpointer.between_commits
@@ -76,6 +78,21 @@ class Calls:
             self._writer.put(Call(work))
         else:
             self._runner.run((Call(work),))
+
+    async def _beside(self, work: Callable[[Connection], T]) -> T:
+        """Run long reading work on a connection and in a thread of its own, so that nothing waits for it."""
+        self._check_open()
+        if self._another is None:
+            return work(self._ledger.db)
+        return await anyio.to_thread.run_sync(self._alone, self._another, work)
+
+    @staticmethod
+    def _alone(another: Callable[[], Connection], work: Callable[[Connection], T]) -> T:
+        db = another()
+        try:
+            return work(db)
+        finally:
+            db.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,7 +11,7 @@ from omnibridge.errors import StorageError
 from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
 from omnibridge.journal.sqlite_schema import check_ours, migrate
 
-__all__ = ["lock", "open_memory", "open_reader", "open_writer", "prepare"]
+__all__ = ["lock", "open_memory", "open_reader", "open_writer", "prepare", "sync_folder"]
 
 # Earlier ones can corrupt a database when its log is reset (https://sqlite.org/wal.html#walresetbug).
 _OLDEST = (3, 51, 3)
@@ -56,6 +56,11 @@ def prepare(path: str) -> None:
         raise StorageError(
             f"the journal's file cannot be made: {error.strerror}", where=path, remedy="check its folder"
         ) from error
+    sync_folder(path)
+
+
+def sync_folder(path: str) -> None:
+    """Sync the folder of a file to disk, and so the file's name."""
     if os.name == "posix":
         folder = os.open(Path(path).resolve().parent, os.O_RDONLY)
         try:

@@ -158,6 +158,10 @@ class Reading:
             (kind, id),
         )
 
+    def many_attempts(self, most: int) -> list[Row]:
+        """The deliveries with more attempts on record than these, their last ones included."""
+        return self._rows("SELECT delivery FROM attempts GROUP BY delivery HAVING count(*) >= ?", (most,))
+
     def counts(self) -> tuple[list[Row], dict[str, int], int]:
         """The table of counts, the oldest due time of each channel's heads, the size of the file."""
         tally = self._rows("SELECT what, channel, state, n FROM tally WHERE n != 0")

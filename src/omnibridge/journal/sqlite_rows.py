@@ -194,6 +194,11 @@ class Columns:
             entity_rev=entity_rev or 0,
         )
 
+    def entity(self, row: Row) -> tuple[bytes, int]:
+        """An entity's content and revision."""
+        content, rev = row
+        return self._open(content, "entities.content"), rev
+
     def event(self, row: Sequence[Any]) -> Event:
         """An event from its columns."""
         id, source, type, subject, time, content_type, schema, extensions, content = row
