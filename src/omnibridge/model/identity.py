@@ -1,4 +1,4 @@
-"""Ids that come out the same wherever they are computed: of entities from their first reference, of events from their cause."""
+"""Ids that come out the same wherever they are computed: of entities from their first reference, of events."""
 
 from __future__ import annotations
 

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from typing import Annotated
 
 from babel.numbers import get_currency_precision
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from omnibridge.model.base import Model
 
 __all__ = ["Amount", "Currency", "Money", "Quantity", "decimal_text", "minor_digits"]
 
-_MAX_TEXT = 40  # digits; a longer number is an attack or a bug, never a price
+_MAX_TEXT = 40
+"""Characters and digits; a longer number is an attack or a bug, never a price."""
+
+_EXACT = Context(prec=200, traps=[InvalidOperation, Inexact])
+"""For sums and products: the usual context would round them to 28 digits in silence."""
+_ROUNDING = Context(prec=200, traps=[InvalidOperation])
 
 
-def _exact(value: object) -> object:
-    if isinstance(value, float):
-        raise ValueError("a float is not exact; give a string or a Decimal")
-    if isinstance(value, bool):
-        raise ValueError("a truth value is not an amount")
-    if isinstance(value, str) and len(value) > _MAX_TEXT:
-        raise ValueError(f"longer than {_MAX_TEXT} characters")
-    if isinstance(value, (int, str)):
-        try:
-            value = Decimal(value)
-        except InvalidOperation:
-            raise ValueError("not a decimal number") from None
-    if isinstance(value, Decimal) and (not value.is_finite() or abs(value.adjusted()) > _MAX_TEXT):
-        raise ValueError("not a finite number of ordinary size")
-    return value
+class _Exact:
+    """Validates in pydantic's core, as an order has dozens of amounts: text, integers and Decimals, never a float."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema(
+            strict=True, max_length=_MAX_TEXT, pattern=r"^[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?$"
+        )
+        whole = core_schema.int_schema(strict=True, lt=10**_MAX_TEXT, gt=-(10**_MAX_TEXT))
+        written = core_schema.union_schema([text, whole])
+        held = core_schema.union_schema([core_schema.is_instance_schema(Decimal), text, whole])
+        exact = core_schema.decimal_schema(allow_inf_nan=False, max_digits=_MAX_TEXT)
+        return core_schema.chain_schema(
+            [core_schema.json_or_python_schema(json_schema=written, python_schema=held), exact]
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": r"^[+-]?[0-9]+(\.[0-9]*)?$"}
 
 
 def decimal_text(value: Decimal) -> str:
@@ -41,7 +52,7 @@ def decimal_text(value: Decimal) -> str:
 
 Amount = Annotated[
     Decimal,
-    BeforeValidator(_exact, json_schema_input_type=str),
+    _Exact,
     PlainSerializer(decimal_text, return_type=str, when_used="json"),
     Field(examples=["129.90"]),
 ]
@@ -77,7 +88,7 @@ class Money(Model):
     @classmethod
     def from_minor(cls, amount: int, currency: str) -> Money:
         """From whole minor units: `from_minor(1990, "EUR")` is 19.90 EUR, `from_minor(1990, "JPY")` 1990 JPY."""
-        return cls(amount=Decimal(amount).scaleb(-minor_digits(currency)), currency=currency)
+        return cls(amount=_EXACT.scaleb(Decimal(amount), -minor_digits(currency)), currency=currency)
 
     @classmethod
     def total(cls, amounts: Iterable[Money], currency: str) -> Money:
@@ -89,7 +100,7 @@ class Money(Model):
 
     def to_minor(self) -> int:
         """Whole minor units. Raises ValueError when the amount is finer than the currency's minor unit."""
-        scaled = self.amount.scaleb(minor_digits(self.currency))
+        scaled = _EXACT.scaleb(self.amount, minor_digits(self.currency))
         whole = scaled.to_integral_value()
         if whole != scaled:
             raise ValueError(f"{self} is finer than a minor unit of {self.currency}; round it first")
@@ -98,7 +109,7 @@ class Money(Model):
     def rounded(self) -> Money:
         """Rounded half up to the currency's minor unit."""
         unit = Decimal(1).scaleb(-minor_digits(self.currency))
-        return Money(amount=self.amount.quantize(unit, rounding=ROUND_HALF_UP), currency=self.currency)
+        return Money(amount=self.amount.quantize(unit, ROUND_HALF_UP, _ROUNDING), currency=self.currency)
 
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:
@@ -106,17 +117,17 @@ class Money(Model):
 
     def __add__(self, other: Money) -> Money:
         self._same(other)
-        return Money(amount=self.amount + other.amount, currency=self.currency)
+        return Money(amount=_EXACT.add(self.amount, other.amount), currency=self.currency)
 
     def __sub__(self, other: Money) -> Money:
         self._same(other)
-        return Money(amount=self.amount - other.amount, currency=self.currency)
+        return Money(amount=_EXACT.subtract(self.amount, other.amount), currency=self.currency)
 
     def __mul__(self, factor: Decimal | int) -> Money:
-        return Money(amount=self.amount * factor, currency=self.currency)
+        return Money(amount=_EXACT.multiply(self.amount, Decimal(factor)), currency=self.currency)
 
     def __neg__(self) -> Money:
-        return Money(amount=-self.amount, currency=self.currency)
+        return Money(amount=_EXACT.minus(self.amount), currency=self.currency)
 
     def __bool__(self) -> bool:
         return self.amount != 0

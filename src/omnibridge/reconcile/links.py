@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from omnibridge.model import Ref
 
-__all__ = ["links_in", "resolve"]
+__all__ = ["links_in", "resolved"]
 
 Path = tuple[str, ...]
 _EACH = "*"
@@ -44,26 +44,48 @@ def _annotated(annotation: Any, seen: tuple[type[BaseModel], ...]) -> Iterator[P
                 yield from _annotated(member, seen)
 
 
-def _at(value: Any, path: Path) -> Iterator[dict[str, Any]]:
-    if not path:
-        if isinstance(value, dict):
-            yield typing.cast("dict[str, Any]", value)
-        return
-    if path[0] == _EACH:
-        for item in value or ():
-            yield from _at(item, path[1:])
-    elif isinstance(value, dict):
-        found = typing.cast("dict[str, Any]", value).get(path[0])
-        if found is not None:
-            yield from _at(found, path[1:])
+def _at(value: Any, path: Path, place: int) -> Iterator[dict[str, Any]]:
+    """The reference objects at `path[place:]` of a JSON value."""
+    for index in range(place, len(path)):
+        if value is None:
+            return
+        if path[index] == _EACH:
+            for item in value:
+                yield from _at(item, path, index + 1)
+            return
+        value = value.get(path[index])
+    if value is not None:
+        yield value
 
 
 def links_in(model: type[BaseModel], data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The reference objects inside an entity's JSON, the very objects, so that a caller may fill them in."""
-    return [link for path in _paths(model) for link in _at(data, path)]
+    """The reference objects inside an entity's JSON, the very objects."""
+    return [link for path in _paths(model) if path[0] in data for link in _at(data, path, 0)]
 
 
-def resolve(link: dict[str, Any], id: str) -> None:
-    """Make a reference canonical: the vendor's id leaves it, as no other channel may read it."""
-    link.pop("external_id", None)
-    link["id"] = id
+def resolved(model: type[BaseModel], data: dict[str, Any], id_of: Callable[[str, str], str]) -> dict[str, Any]:
+    """A copy of an entity's JSON with canonical references: the vendor's ids leave it, as no other channel may read them.
+
+    `id_of(kind, external id)` gives the canonical id. Only what holds references is copied; the rest is shared.
+    """
+    made = dict(data)
+    for path in _paths(model):
+        if made.get(path[0]) is not None:
+            made[path[0]] = _copied(made[path[0]], path, 1, id_of)
+    return made
+
+
+def _copied(value: Any, path: Path, place: int, id_of: Callable[[str, str], str]) -> Any:
+    if value is None:
+        return None
+    if place == len(path):
+        external: str | None = value.get("external_id")
+        if external is None:
+            return value
+        return {"kind": value["kind"], "id": id_of(value["kind"], external)}
+    if path[place] == _EACH:
+        return [_copied(item, path, place + 1, id_of) for item in value]
+    name = path[place]
+    if value.get(name) is None:
+        return value
+    return {**value, name: _copied(value[name], path, place + 1, id_of)}

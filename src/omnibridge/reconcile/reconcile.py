@@ -14,13 +14,14 @@ from pydantic_core import from_json, to_json
 from omnibridge.connector import Occurrence, Snapshot, Version
 from omnibridge.event import JSON, Event
 from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite
-from omnibridge.model import Order, canonical_id, event_id, full_type, lookup
+from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
 from omnibridge.reconcile.derive import verbs
-from omnibridge.reconcile.links import links_in, resolve
+from omnibridge.reconcile.links import links_in, resolved
 
 __all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
 
 _MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to different channels
+_UNKNOWN = Known()
 _PERMISSIVE = frozenset({"granted", "pending"})
 
 
@@ -75,10 +76,30 @@ def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
     return Prepared(seen, said, EntityKey(channel.name, seen.kind, seen.external_id), links)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """One snapshot on its way through: who says it, what was known before, and where its results go."""
+
+    channel: ChannelView
+    prepared: Prepared
+    known: Known
+    id: str
+    version: str | None
+    origin: Origin
+    received: datetime
+    derived: Derived
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, as far as anybody says."""
+        version = self.prepared.snapshot.version
+        return version if isinstance(version, datetime) else self.received
+
+
 class Reconciler:
     """Works on one batch: `state` holds what the journal knew, and each snapshot sees what the ones before it changed.
 
-    Pure but for that dictionary. `merged` holds the canonical entities by (kind, id).
+    Pure but for that. `entities` holds the canonical entities by (kind, id).
     """
 
     def __init__(self, state: dict[EntityKey, Known], entities: dict[tuple[str, str], tuple[bytes, int]]) -> None:
@@ -89,77 +110,58 @@ class Reconciler:
 
     def snapshot(
         self, channel: ChannelView, prepared: Prepared, origin: Origin, received: datetime, derived: Derived
-    ) -> str | None:
-        """Take a snapshot in; returns the canonical id, or None when it was older than what is known."""
-        seen, said, key = prepared.snapshot, prepared.said, prepared.key
-        known = self._state.get(key, Known())
+    ) -> None:
+        """Take a snapshot in. One that is older than what is known changes nothing."""
+        seen, key = prepared.snapshot, prepared.key
+        known = self._state.get(key, _UNKNOWN)
         version = version_text(seen.version)
-        if known.version is not None and version is not None and _older(version, known.version):
-            return known.id
+        if known.version is not None and version is not None and version < known.version:
+            return
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
         if known.id is None:
             derived.references.append(ReferenceWrite(channel.name, seen.kind, seen.external_id, id_))
-        before: dict[str, Any] = from_json(known.shadow) if known.shadow is not None else {}
+        turn = _Turn(channel, prepared, known, id_, version, origin, received, derived)
         if seen.deleted:
             if not known.deleted:
-                self._deleted(channel, prepared, known, id_, version, received, derived)
-            return id_
+                self._deleted(turn)
+            return
+        said = prepared.said
+        before: dict[str, Any] = from_json(known.shadow) if known.shadow is not None else {}
         changed = {name: value for name, value in said.items() if name not in before or before[name] != value}
         if changed or known.deleted or known.shadow is None:
-            content = to_json({**before, **said})
-            self._shadow(key, known, id_, content, version or known.version, derived)
+            self._shadow(turn, to_json({**before, **said} if before else said), version or known.version)
         if origin is not Origin.RECEIPT and (changed or known.deleted):
-            self._apply(channel, key, known, id_, seen, origin, changed, version, received, derived)
-        return id_
+            self._apply(turn, changed)
 
-    def _shadow(
-        self, key: EntityKey, known: Known, id_: str, content: bytes, version: str | None, derived: Derived
-    ) -> None:
-        derived.shadows.append(ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version))
-        self._state[key] = Known(id_, content, known.shadow_rev + 1, version, False, known.entity, known.entity_rev)
-
-    def _deleted(
-        self,
-        channel: ChannelView,
-        prepared: Prepared,
-        known: Known,
-        id_: str,
-        version: str | None,
-        received: datetime,
-        derived: Derived,
-    ) -> None:
-        key = prepared.key
-        content = known.shadow or to_json(prepared.said)
-        derived.shadows.append(
-            ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted=True)
+    def _shadow(self, turn: _Turn, content: bytes, version: str | None, *, deleted: bool = False) -> None:
+        key, known = turn.prepared.key, turn.known
+        turn.derived.shadows.append(
+            ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted)
         )
-        self._state[key] = Known(id_, content, known.shadow_rev + 1, version, True, known.entity, known.entity_rev)
-        document = self._document(key.kind, id_)
-        data = document["entity"] if document else {**from_json(content), "id": id_}
-        self._event(
-            channel, key, "deleted", data, version or received.isoformat(), _when(prepared.snapshot, received), derived
+        self._state[key] = Known(
+            turn.id, content, known.shadow_rev + 1, version, deleted, known.entity, known.entity_rev
         )
 
-    def _apply(
-        self,
-        channel: ChannelView,
-        key: EntityKey,
-        known: Known,
-        id_: str,
-        seen: Snapshot,
-        origin: Origin,
-        changed: dict[str, Any],
-        version: str | None,
-        received: datetime,
-        derived: Derived,
-    ) -> None:
-        document = self._document(key.kind, id_)
+    def _deleted(self, turn: _Turn) -> None:
+        content = turn.known.shadow or to_json(turn.prepared.said)
+        self._shadow(turn, content, turn.version, deleted=True)
+        document = self._document(turn.prepared.key.kind, turn.id)
+        data = document["entity"] if document else {**from_json(content), "id": turn.id}
+        self._event(turn, "deleted", data, to_json(data), turn.version or turn.received.isoformat())
+
+    def _apply(self, turn: _Turn, changed: dict[str, Any]) -> None:
+        seen, key, channel = turn.prepared.snapshot, turn.prepared.key, turn.channel
+        document = self._document(key.kind, turn.id)
         before: dict[str, Any] | None = document["entity"] if document else None
         owner: str = document["origin"] if document else channel.name
-        fresh = self._resolved(channel.name, type(seen.entity), changed, derived)
-        if key.kind == "consent":
-            fresh = _attested(channel, origin, before, fresh)
-        after: dict[str, Any] = dict(before) if before is not None else {"id": id_}
+        fresh = changed
+        if turn.prepared.links:
+            fresh = resolved(
+                type(seen.entity), changed, lambda kind, ext: self.reference(channel.name, kind, ext, turn.derived)
+            )
+        if key.kind == Consent.KIND:
+            fresh = _attested(channel, turn.origin, before, fresh)
+        after: dict[str, Any] = dict(before) if before is not None else {"id": turn.id}
         for name, value in fresh.items():
             if name in _MERGED and isinstance(value, dict):
                 after[name] = {**after.get(name, {}), **value}
@@ -171,32 +173,21 @@ class Reconciler:
                 after["discrepancies"] = wrong
         if before is not None and all(before.get(k) == v for k, v in after.items()):
             return
-        happened = verbs(key.kind, before, after)
         body = to_json(after)
-        rev = self._entities.get((key.kind, id_), (b"", 0))[1]
+        rev = self._entities.get((key.kind, turn.id), (b"", 0))[1]
         stored = b'{"origin":' + to_json(owner) + b',"entity":' + body + b"}"
-        derived.entities.append(EntityWrite(key.kind, id_, rev, stored))
-        self._entities[key.kind, id_] = (stored, rev + 1)
+        turn.derived.entities.append(EntityWrite(key.kind, turn.id, rev, stored))
+        self._entities[key.kind, turn.id] = (stored, rev + 1)
         # Vendors stamp to the second: a second change within it must not take the first one's event id.
-        stamp = version or blake2b(body, digest_size=8).hexdigest()
-        if version is not None and version == known.version:
-            stamp += blake2b(body, digest_size=8).hexdigest()
-        for verb in happened:
-            self._event(channel, key, verb, after, stamp, _when(seen, received), derived, body)
+        stamp = turn.version
+        if stamp is None or stamp == turn.known.version:
+            stamp = (stamp or "") + blake2b(body, digest_size=8).hexdigest()
+        for verb in verbs(key.kind, before, after):
+            self._event(turn, verb, after, body, stamp)
 
     def _document(self, kind: str, id_: str) -> dict[str, Any] | None:
         found = self._entities.get((kind, id_))
         return from_json(found[0]) if found is not None else None
-
-    def _resolved(self, channel: str, model: type[Any], changed: dict[str, Any], derived: Derived) -> dict[str, Any]:
-        links = links_in(model, changed)
-        if not links:
-            return changed
-        fresh: dict[str, Any] = from_json(to_json(changed))  # the shadow keeps the vendor's ids
-        for link in links_in(model, fresh):
-            if link.get("external_id") is not None:
-                resolve(link, self.reference(channel, link["kind"], link["external_id"], derived))
-        return fresh
 
     def reference(self, channel: str, kind: str, external_id: str, derived: Derived) -> str:
         """The canonical id of what a channel names, made from the name when it was never seen."""
@@ -209,31 +200,21 @@ class Reconciler:
         self._state[key] = Known(id=id_)
         return id_
 
-    def _event(
-        self,
-        channel: ChannelView,
-        key: EntityKey,
-        verb: str,
-        data: Mapping[str, Any],
-        stamp: str,
-        at: datetime,
-        derived: Derived,
-        body: bytes | None = None,
-    ) -> None:
+    def _event(self, turn: _Turn, verb: str, data: Mapping[str, Any], body: bytes, stamp: str) -> None:
+        key = turn.prepared.key
         entry = lookup(f"{key.kind}.{verb}")
         type_ = entry.type if entry else f"{key.kind}.{verb}"
-        id_ = str(data["id"])
-        derived.events.append(
+        turn.derived.events.append(
             Event(
                 id=event_id(key.channel, key.kind, key.external_id, stamp, type_),
-                source=channel.source,
+                source=turn.channel.source,
                 type=type_,
-                subject=id_,
-                time=at.isoformat().replace("+00:00", "Z"),
+                subject=turn.id,
+                time=turn.at.isoformat().replace("+00:00", "Z"),
                 datacontenttype=JSON,
                 dataschema=entry.dataschema if entry else None,
-                content=body if body is not None else to_json(data),
-                extensions={"channel": channel.name, "partitionkey": _partition(key.kind, data, id_)},
+                content=body,
+                extensions={"channel": turn.channel.name, "partitionkey": _partition(data, turn.id)},
             )
         )
 
@@ -285,15 +266,7 @@ def version_text(version: Version | None) -> str | None:
     return f"{version:020d}"
 
 
-def _older(version: str, known: str) -> bool:
-    return version < known
-
-
-def _when(seen: Snapshot, received: datetime) -> datetime:
-    return seen.version if isinstance(seen.version, datetime) else received
-
-
-def _partition(kind: str, data: Mapping[str, Any], id_: str) -> str:
+def _partition(data: Mapping[str, Any], id_: str) -> str:
     """The lane's root: the customer where one is known, so that all about one person leaves in order."""
     for name in ("buyer", "customer"):
         link: Mapping[str, Any] | None = data.get(name)
