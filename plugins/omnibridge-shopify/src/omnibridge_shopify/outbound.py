@@ -1,0 +1,20 @@
+"""What the channel takes: customers, consents, stock levels and new orders."""
+
+from __future__ import annotations
+
+from omnibridge.connector import Deliver, deliver
+from omnibridge.model import Consent, Customer, InventoryLevel, Order
+from omnibridge_shopify.outbound_consents import normal_consent, set_consent
+from omnibridge_shopify.outbound_customers import normal_customer, upsert_customer
+from omnibridge_shopify.outbound_orders import create_order, find_order
+from omnibridge_shopify.outbound_stock import normal_level, set_level
+from omnibridge_shopify.settings import Shopify
+
+__all__ = ["DELIVERS"]
+
+DELIVERS: tuple[Deliver[Shopify], ...] = (
+    deliver(Customer, upsert_customer, normal=normal_customer),
+    deliver(Consent, set_consent, normal=normal_consent),
+    deliver(InventoryLevel, set_level, normal=normal_level),
+    deliver(Order, create_order, verbs=("placed",), find=find_order),
+)

@@ -1,0 +1,270 @@
+"""A small imitation of one Shopify shop: its GraphQL endpoint as far as we use it, its webhooks, its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnibridge.connector import (
+    Outgoing,
+    Response,
+    Sandbox,
+    SandboxRequest,
+    hmac_base64,
+    json_bytes,
+    json_response,
+)
+from omnibridge.errors import InvalidMessage
+from omnibridge_shopify.documents import DOCUMENTS
+from omnibridge_shopify.graphql import Json
+from omnibridge_shopify.sandbox_bodies import local, make_order, make_refund
+from omnibridge_shopify.sandbox_records import Records, Refused
+from omnibridge_shopify.settings import API_VERSION, Shopify
+
+__all__ = ["ShopifySandbox", "order_webhook", "signed"]
+
+_BUCKET = 2000.0
+_RESTORE = 100.0
+_MOST = 1000.0
+_TOKEN_LIFE = 86_399
+
+
+def signed(
+    topic: str, body: Json, *, secret: str, shop: str, url: str, at: datetime, event_id: str, webhook_id: str = ""
+) -> Outgoing:
+    """A webhook as Shopify would send it: the body signed, and nothing of the headers."""
+    content = json_bytes(body)
+    headers = {
+        "content-type": "application/json",
+        "x-shopify-topic": topic,
+        "x-shopify-shop-domain": shop,
+        "x-shopify-api-version": API_VERSION,
+        "x-shopify-event-id": event_id,
+        "x-shopify-webhook-id": webhook_id or f"{event_id}/{topic}",
+        "x-shopify-triggered-at": at.isoformat().replace("+00:00", "Z"),
+        "x-shopify-hmac-sha256": hmac_base64(secret, content),
+    }
+    return Outgoing(url, headers, content)
+
+
+def order_webhook(
+    number: int, *, secret: str, shop: str, url: str, at: datetime, topic: str = "orders/create", **order: Any
+) -> Outgoing:
+    """A signed `orders/create` of about 8 kB; `number` makes its ids, further arguments are `make_order`'s."""
+    body = make_order(number, at=at, **order)
+    return signed(
+        topic, body, secret=secret, shop=shop, url=url, at=at, event_id=f"order-{number}-{at.timestamp():.0f}"
+    )
+
+
+class ShopifySandbox(Sandbox):
+    """One shop with one app. It knows the connector's own documents by their operation names and answers no others.
+
+    Every change puts a webhook into `outbox` for each subscription of its topic, and for `webhook_url` when it is set.
+    `records()` shows customers, orders, stock levels and subscriptions.
+    """
+
+    def __init__(
+        self,
+        shop: str = "acme.myshopify.com",
+        token: str | None = "sandbox-token",
+        secret: str = "sandbox-secret",
+        *,
+        client: tuple[str, str] | None = None,
+        currency: str = "DKK",
+        webhook_url: str | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__(now)
+        self.shop = shop
+        self.currency = currency
+        self.webhook_url = webhook_url
+        self._secret = secret
+        self._client = client
+        self._tokens = {token} if token else set[str]()
+        self.store = Records(shop, currency, self.now, self._announce)
+        self.available = _BUCKET
+        self._filled = self.now()
+        self._events = 0
+
+    @classmethod
+    def of(cls, settings: Shopify, now: Callable[[], datetime] | None = None) -> ShopifySandbox:
+        """The sandbox that takes the credentials of these settings and signs as they expect."""
+        token = settings.access_token.get_secret_value() if settings.access_token else None
+        secrets = settings.signing_secrets
+        client = None
+        if settings.client_id is not None and settings.client_secret is not None:
+            client = (settings.client_id, settings.client_secret.get_secret_value())
+        return cls(
+            settings.shop,
+            token,
+            secrets[0].get_secret_value() if secrets else "sandbox-secret",
+            client=client,
+            currency=settings.currency or "DKK",
+            now=now,
+        )
+
+    # -- webhooks --------------------------------------------------------------------------------------------------
+
+    def webhook(self, topic: str, body: Json, url: str | None = None) -> Outgoing:
+        """A signed webhook that is not put into the outbox."""
+        self._events += 1
+        at = self.now()
+        return signed(
+            topic,
+            body,
+            secret=self._secret,
+            shop=self.shop,
+            url=url or self.webhook_url or "https://bridge.example.com/in/shop",
+            at=at,
+            event_id=f"event-{self._events}",
+        )
+
+    def _announce(self, topic: str, enum: str, body: Json) -> None:
+        urls = [item["uri"] for item in self.store.subscriptions.values() if item["topic"] == enum]
+        if self.webhook_url is not None and self.webhook_url not in urls:
+            urls.append(self.webhook_url)
+        self._events += 1
+        at = self.now()
+        for index, url in enumerate(urls):
+            self.outbox.append(
+                signed(
+                    topic,
+                    body,
+                    secret=self._secret,
+                    shop=self.shop,
+                    url=url,
+                    at=at,
+                    event_id=f"event-{self._events}",
+                    webhook_id=f"webhook-{self._events}-{index}",
+                )
+            )
+
+    # -- what happens in the shop by other hands ---------------------------------------------------------------------
+
+    def place_order(self, customer: Mapping[str, str] | None = None, **order: Any) -> Json:
+        """A buyer orders: the order is there and `orders/create` goes out. Arguments as of `make_order`; its body."""
+        body = make_order(len(self.store.orders) + 1, at=self.now(), customer=customer, currency=self.currency, **order)
+        self.store.orders[body["id"]] = body
+        self._announce("orders/create", "ORDERS_CREATE", body)
+        return body
+
+    def refund(self, order_id: int, line: int = 0, quantity: int = 1, restock_type: str = "return") -> Json:
+        """Money goes back for some of a line: `refunds/create` and `orders/updated` go out; the refund's body."""
+        body: Json = self.store.orders[order_id]
+        made = make_refund(body, line, quantity, at=self.now(), restock_type=restock_type)
+        body["refunds"].append(made)
+        body["line_items"][line]["current_quantity"] -= quantity
+        body["financial_status"] = "partially_refunded"
+        self._touch_order(body)
+        self._announce("refunds/create", "REFUNDS_CREATE", made)
+        self._announce("orders/updated", "ORDERS_UPDATED", body)
+        return made
+
+    def fulfil(self, order_id: int) -> Json:
+        """Everything is shipped: `fulfillments/create` and `orders/updated` go out; the fulfilment's body."""
+        body: Json = self.store.orders[order_id]
+        made: Json = {
+            "id": order_id * 10,
+            "order_id": order_id,
+            "status": "success",
+            "shipment_status": None,
+            "service": "manual",
+            "location_id": 777,
+            "tracking_company": "Carrier",
+            "tracking_number": "TRACK1",
+            "tracking_numbers": ["TRACK1"],
+            "tracking_url": "https://track.example.com/TRACK1",
+            "tracking_urls": ["https://track.example.com/TRACK1"],
+            "created_at": local(self.now()),
+            "updated_at": local(self.now()),
+            "line_items": [
+                {"id": item["id"], "sku": item["sku"], "quantity": item["quantity"]} for item in body["line_items"]
+            ],
+        }
+        body["fulfillments"].append(made)
+        body["fulfillment_status"] = "fulfilled"
+        self._touch_order(body)
+        self._announce("fulfillments/create", "FULFILLMENTS_CREATE", made)
+        self._announce("orders/updated", "ORDERS_UPDATED", body)
+        return made
+
+    def _touch_order(self, body: Json) -> None:
+        body["updated_at"] = local(max(self.now(), datetime.fromisoformat(body["updated_at"]) + timedelta(seconds=1)))
+
+    # -- requests --------------------------------------------------------------------------------------------------
+
+    def respond(self, request: SandboxRequest) -> Response:
+        """Tokens at `/admin/oauth/access_token`, everything else at the GraphQL endpoint."""
+        if request.path == "/admin/oauth/access_token" and request.method == "POST":
+            return self._token(request)
+        if request.method != "POST" or not request.path.startswith("/admin/api/") or "graphql" not in request.path:
+            return json_response({"errors": "Not Found"}, 404)
+        if request.headers.get("x-shopify-access-token") not in self._tokens:
+            return json_response({"errors": "[API] Invalid API key or access token (unrecognized login)"}, 401)
+        try:
+            body: Json = request.json()
+            name, text = body["operationName"], body["query"]
+            variables: Json = body.get("variables") or {}
+        except (InvalidMessage, KeyError, TypeError):
+            return json_response({"errors": {"query": "Required parameter missing or invalid"}}, 400)
+        document = DOCUMENTS.get(name)
+        if document is None or document.text != text:
+            return self._failed("undefinedField", f"The sandbox has no operation {name!r}", 0)
+        return self._metered(name, document.cost, variables)
+
+    def _metered(self, name: str, cost: float, variables: Json) -> Response:
+        now = self.now()
+        elapsed = max(0.0, (now - self._filled).total_seconds())
+        self.available, self._filled = min(_BUCKET, self.available + elapsed * _RESTORE), now
+        if cost > _MOST:
+            return self._failed("MAX_COST_EXCEEDED", f"Query cost is {cost:.0f}, which exceeds {_MOST:.0f}", cost)
+        if cost > self.available:
+            return self._failed("THROTTLED", "Throttled", cost)
+        try:
+            data = self.store.answer(name, variables)
+        except Refused as refused:
+            return self._failed("BAD_REQUEST", str(refused), cost)
+        self.available -= cost
+        return json_response({"data": data, "extensions": self._extensions(cost, cost)}, headers=self._served())
+
+    def _served(self) -> Mapping[str, str]:
+        return {"x-shopify-api-version": API_VERSION}
+
+    def _extensions(self, requested: float, actual: float | None) -> Json:
+        return {
+            "cost": {
+                "requestedQueryCost": int(requested),
+                "actualQueryCost": int(actual) if actual is not None else None,
+                "throttleStatus": {
+                    "maximumAvailable": _BUCKET,
+                    "currentlyAvailable": int(self.available),
+                    "restoreRate": _RESTORE,
+                },
+            }
+        }
+
+    def _failed(self, code: str, message: str, cost: float) -> Response:
+        errors = [{"message": message, "extensions": {"code": code}}]
+        return json_response({"errors": errors, "extensions": self._extensions(cost, None)}, headers=self._served())
+
+    def _token(self, request: SandboxRequest) -> Response:
+        try:
+            form = request.form()
+        except InvalidMessage:
+            form = {}
+        given = (form.get("client_id"), form.get("client_secret"))
+        if self._client is None or given != self._client or form.get("grant_type") != "client_credentials":
+            return json_response({"error": "invalid_request", "error_description": "application not found"}, 400)
+        token = f"sandbox-token-{len(self._tokens) + 1}"
+        self._tokens.add(token)
+        return json_response({"access_token": token, "scope": "read_orders", "expires_in": _TOKEN_LIFE})
+
+    def expire_tokens(self) -> None:
+        """Every token stops working, as after its 24 hours."""
+        self._tokens.clear()
+
+    def records(self) -> Mapping[str, list[dict[str, Any]]]:
+        """The shop's customers, orders, stock levels and webhook subscriptions."""
+        return self.store.tables()
