@@ -1,0 +1,292 @@
+"""Orders to Tryton: one sale each, found again by its reference before another is made.
+
+The reference is `omnibridge:<canonical id>`, then the number that people know. A sale is made as a draft with all its
+lines in one request; when Tryton computes another total than the customer was charged, a line for the difference
+follows; then the sale is quoted and confirmed as the settings say. Each step first looks at how far the sale is, so
+that a delivery that was interrupted anywhere goes on where it stopped. A sale that exists is never rewritten: from
+the quotation on, Tryton owns it.
+"""
+
+from __future__ import annotations
+
+from omnibridge.connector import Delivery, Http, Receipt, Reference, Snapshot, Upsert
+from omnibridge.errors import Permanent
+from omnibridge.model import Address, Customer, Order, OrderTotals, email_or_none, phone_or_none
+from omnibridge_tryton import inbound
+from omnibridge_tryton.lines import adjustment, codes, itemise, sale_lines
+from omnibridge_tryton.parties import (
+    add_addresses,
+    create_party,
+    find_party,
+    key_of,
+    normal_address,
+    places_of,
+    seen_address,
+)
+from omnibridge_tryton.reads import warehouse
+from omnibridge_tryton.rows import Code, Named, PartyRow, SaleRow, SellableRow
+from omnibridge_tryton.settings import TrytonSettings
+from omnibridge_tryton.wire import Rpc
+
+__all__ = ["cancel_order", "find_order", "normal", "place_order", "reference_for"]
+
+_KEPT = ("currency", "totals", "note", "buyer", "placed_at")
+
+
+def reference_for(order_id: str, number: str | None) -> str:
+    """A sale's reference: our id, then the order's number in one line, where it has one."""
+    text = " ".join((number or "").split())
+    return f"{inbound.OURS}{order_id}" + (f" {text}" if text else "")
+
+
+def normal(settings: TrytonSettings, order: Order) -> Order:
+    """What Tryton keeps of an order as it was sent: money, buyer, addresses and note. Lines are its own."""
+    told = order.model_fields_set
+    kept: dict[str, object] = {name: getattr(order, name) for name in _KEPT if name in told}
+    if "totals" in kept:
+        kept["totals"] = OrderTotals(total=order.totals.total)
+    for name, address in (("billing_address", order.billing_address), ("shipping_address", order.shipping_address)):
+        if name in told:
+            kept[name] = normal_address(address) if address else None
+    return Order.model_construct(set(kept), **kept)
+
+
+def _id(order: Order, delivery: Delivery) -> str:
+    found = order.id or delivery.event.subject
+    if not found:
+        raise Permanent("an order without a canonical id cannot be found again", code="id")
+    return found
+
+
+# ── The sale ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _sale(rpc: Rpc, domain: list[object]) -> SaleRow | None:
+    found = await rpc.find("sale.sale", SaleRow, domain, SaleRow.FIELDS, limit=10, order=[["id", "ASC"]])
+    return found[0] if found else None
+
+
+async def _find(rpc: Rpc, order: Order, delivery: Delivery) -> SaleRow | None:
+    if delivery.own is not None and delivery.own.isdigit():
+        sale = await _sale(rpc, [["id", "=", int(delivery.own)]])
+        if sale is not None:
+            return sale
+    exact = reference_for(_id(order, delivery), None)
+    pattern = exact.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    either: list[object] = ["OR", [["reference", "=", exact]], [["reference", "like", f"{pattern} %"]]]
+    return await _sale(rpc, [["company", "=", rpc.settings.company], either])
+
+
+async def _again(rpc: Rpc, id_: int) -> SaleRow:
+    sale = await _sale(rpc, [["id", "=", id_]])
+    if sale is None:
+        raise Permanent(f"the sale {id_} was deleted in Tryton while it was being made", code="gone")
+    return sale
+
+
+def _missing(sale: SaleRow, order: Order) -> bool:
+    return sale.state == "draft" and sale.total_amount != order.totals.total.amount
+
+
+def _pending(settings: TrytonSettings, sale: SaleRow) -> list[str]:
+    """The buttons still to be pressed."""
+    wanted = ["quote"] if settings.quote or settings.confirm else []
+    wanted += ["confirm"] if settings.confirm else []
+    done = {"draft": 0, "quotation": 1}.get(sale.state, 2)
+    return wanted[done:]
+
+
+async def _press(rpc: Rpc, sale: SaleRow, button: str) -> SaleRow:
+    """Press a button. Tryton refuses a second press, so a refusal of what happened already is none."""
+    try:
+        await rpc.do(button, f"sale.sale.{button}", [sale.id], protection=Upsert())
+    except Permanent:
+        after = await _again(rpc, sale.id)
+        if after.state == sale.state:
+            raise
+        return after
+    return await _again(rpc, sale.id)
+
+
+def _receipt(settings: TrytonSettings, sale: SaleRow, buyer: Reference | None, note: str | None) -> Receipt:
+    references = [Reference(Order.KIND, str(sale.id))]
+    if buyer is not None:
+        references.append(buyer)
+    # The whole sale is what became of the order, so all of it is what the channel is known to have now.
+    seen = inbound.order(settings, sale)
+    snapshots = tuple(found for found in seen if isinstance(found, Snapshot) and found.kind == Order.KIND)
+    return Receipt(tuple(references), snapshots, note)
+
+
+# ── Whom and where ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _buyer(order: Order, delivery: Delivery) -> Customer:
+    """What is known of the buyer: the customer as last known, else what the order tells."""
+    known = delivery.entity(order.buyer)
+    if isinstance(known, Customer):
+        return known
+    place = order.billing_address or order.shipping_address
+    return Customer(
+        email=email_or_none(order.buyer_email),
+        phone=phone_or_none(order.buyer_phone),
+        family_name=place.name if place else None,
+        company=place.company if place else None,
+    )
+
+
+async def _party(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[PartyRow, Reference | None]:
+    buyer = _buyer(order, delivery)
+    buyer_id = order.buyer.id if order.buyer else None
+    key = key_of(buyer_id) if buyer_id else f"{inbound.GUEST}{_id(order, delivery)}"
+    row = await find_party(rpc, own=delivery.external(order.buyer), key=key, email=buyer.email)
+    if row is None:
+        places = await places_of(rpc, buyer.addresses)
+        id_ = await create_party(rpc, buyer, key, places, "party")
+        row = await find_party(rpc, own=str(id_), key=key, email=None)
+    if row is None:
+        raise Permanent("the party was deleted in Tryton while its sale was being made", code="gone")
+    if buyer_id is None:
+        return row, None
+    reference = Reference(Customer.KIND, str(row.id), buyer_id)
+    await rpc.http.keep(reference)
+    return row, reference
+
+
+async def _addresses(rpc: Rpc, order: Order, row: PartyRow) -> tuple[PartyRow, int | None, int | None]:
+    """The party with the order's addresses, and the ids of those for invoice and shipment.
+
+    A quotation needs an address for the invoice: the shipment's, else the party's first, else an empty one.
+    """
+    bill = order.billing_address or order.shipping_address
+    ship = order.shipping_address
+    wanted = [address for address in (bill, ship) if address is not None]
+    active = [found for found in row.addresses if found.active]
+    if not wanted and not active:
+        wanted = [Address()]
+    places = await places_of(rpc, wanted)
+    row = await add_addresses(rpc, row, wanted, places, "addresses")
+    ids = {inbound.address(found): found.id for found in reversed(row.addresses) if found.active}
+    first = next((found.id for found in row.addresses if found.active), None)
+    invoice = ids.get(seen_address(bill, places, row.name), first) if bill else first
+    return row, invoice, ids.get(seen_address(ship, places, row.name)) if ship else None
+
+
+async def _currency(rpc: Rpc, code: str) -> int:
+    found = await rpc.find("currency.currency", Code, [["code", "=", code], ["active", "=", True]], ["code"], limit=1)
+    if not found:
+        raise Permanent(f"Tryton has no currency {code}", code="currency", remedy="make or activate it there")
+    return found[0].id
+
+
+async def _products(rpc: Rpc, wanted: list[str]) -> dict[str, SellableRow]:
+    domain = [["code", "in", wanted], ["active", "=", True]]
+    found = await rpc.find("product.product", SellableRow, domain, SellableRow.FIELDS, order=[["id", "DESC"]])
+    return {row.code: row for row in found if row.code}
+
+
+async def _taxes(rpc: Rpc, rates: set[str]) -> dict[str, int]:
+    if not rates:
+        return {}
+    names = {rpc.settings.taxes[rate] for rate in rates}
+    domain = [["name", "in", sorted(names)], ["company", "=", rpc.settings.company]]
+    found = {row.name: row.id for row in await rpc.find("account.tax", Named, domain, ["name"])}
+    if missing := sorted(names - set(found)):
+        raise Permanent(f"Tryton has no tax named {', '.join(missing)}", code="tax", remedy="mend `taxes`")
+    return {rate: found[rpc.settings.taxes[rate]] for rate in rates}
+
+
+# ── Delivering ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, Reference | None]:
+    settings = rpc.settings
+    if order.totals.total.currency != order.currency:
+        remedy = "a sale in Tryton has one currency; send orders in one"
+        raise Permanent("the total is not in the order's currency", code="currency", remedy=remedy)
+    items = itemise(settings, order)
+    products = await _products(rpc, codes(settings, items))
+    taxes = await _taxes(rpc, {rate for item in items for rate in item.rates})
+    lines = sale_lines(settings, items, products, taxes)
+    currency = await _currency(rpc, order.currency)
+    place = await warehouse(rpc)
+    row, buyer = await _party(rpc, order, delivery)
+    row, invoice, shipment = await _addresses(rpc, order, row)
+    values: dict[str, object] = {
+        "company": settings.company,
+        "party": row.id,
+        "reference": reference_for(_id(order, delivery), order.number),
+        "currency": currency,
+        "invoice_address": invoice,
+        "shipment_address": shipment or invoice,
+        "comment": order.note,
+        "lines": [["create", lines]],
+    }
+    if order.placed_at is not None:
+        values["sale_date"] = order.placed_at.date()
+    if place is not None:
+        values["warehouse"] = place
+    id_ = await rpc.create("create", "sale.sale", values)
+    await rpc.http.keep(Reference(Order.KIND, str(id_)))
+    return await _again(rpc, id_), buyer
+
+
+async def _settle(rpc: Rpc, order: Order, sale: SaleRow) -> SaleRow:
+    """Add a line for what the sale differs from the money charged. Raises Permanent when it still differs then."""
+    difference = order.totals.total.amount - sale.total_amount
+    products = await _products(rpc, codes(rpc.settings, ()))
+    line = adjustment(rpc.settings, "Rounding", difference, products)
+    lock = {f"sale.sale,{sale.id}": sale.stamp}
+    values = {"lines": [["create", [line]]]}
+    await rpc.do("settle", "sale.sale.write", [sale.id], values, protection=Upsert(), _timestamp=lock)
+    sale = await _again(rpc, sale.id)
+    if sale.total_amount != order.totals.total.amount:
+        raise Permanent(
+            f"the sale {sale.id} comes to {sale.total_amount}, the order to {order.totals.total}",
+            code="total",
+            remedy="mend the draft in Tryton and replay, or cancel it there",
+        )
+    return sale
+
+
+async def place_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt:
+    """Make the sale of an order, as far as the settings say; nothing is made twice."""
+    rpc = Rpc(settings, http)
+    sale = await _find(rpc, order, delivery)
+    buyer: Reference | None = None
+    notes: list[str] = []
+    if sale is None:
+        sale, buyer = await _create(rpc, order, delivery)
+    elif inbound.reference_of(sale.reference) != _id(order, delivery):
+        return _receipt(settings, sale, None, "the sale was made in Tryton, which owns it")
+    if _missing(sale, order):
+        notes.append(f"{order.totals.total.amount - sale.total_amount} {order.currency} booked as rounding")
+        sale = await _settle(rpc, order, sale)
+    for button in _pending(settings, sale):
+        sale = await _press(rpc, sale, button)
+    return _receipt(settings, sale, buyer, "; ".join(notes) or None)
+
+
+async def find_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt | None:
+    """Whether the sale is there and as far as it has to be; None otherwise, and delivering again completes it."""
+    sale = await _find(Rpc(settings, http), order, delivery)
+    if sale is None or _missing(sale, order) or _pending(settings, sale):
+        return None
+    return _receipt(settings, sale, None, "found by its reference")
+
+
+async def cancel_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt:
+    """Cancel the sale of an order, if there is one. Raises Permanent once Tryton processes it."""
+    rpc = Rpc(settings, http)
+    sale = await _find(rpc, order, delivery)
+    if sale is None:
+        return Receipt(note="there is no sale to cancel")
+    if sale.state in ("processing", "done"):
+        raise Permanent(
+            f"the sale {sale.number or sale.id} is being processed already",
+            code="state",
+            remedy="cancel its shipments and invoices in Tryton, or book a return",
+        )
+    if sale.state != "cancelled":
+        sale = await _press(rpc, sale, "cancel")
+    return _receipt(settings, sale, None, None)
