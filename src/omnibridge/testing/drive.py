@@ -112,7 +112,7 @@ class Drive(Generic[S]):
 
     def _renew(self) -> bool:
         auth = self.connector.auth
-        if auth is None or auth.obtain is None:
+        if auth is None or auth.obtain is None or self._authless:
             return False
         obtain, old = auth.obtain, self.credential
         plain: Drive[S] = Drive(self.connector, self.settings, self.answers, self.now, None)
