@@ -29,8 +29,9 @@ from omnibridge.delivery import (
     Sender,
     Tasks,
     Vendor,
+    Wire,
     Worker,
-    make_transport,
+    make_wire,
     recurring_tasks,
 )
 from omnibridge.errors import StorageError, UnknownItem
@@ -150,10 +151,11 @@ class Bridge:
             token=token.get_secret_value() if token else None,
             stored=self._processor.wake,
         )
-        transport = self._transport or await self._stack.enter_async_context(make_transport())
+        wire = make_wire(self._transport)
+        self._stack.push_async_callback(wire.aclose)
         gate = ConsentGate(journal)
         for name, channel in channels.items():
-            self.workers[name] = self._worker(channel, journal, transport, gate)
+            self.workers[name] = self._worker(channel, journal, wire, gate)
         now = self.clock.now()
         await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -178,20 +180,18 @@ class Bridge:
                 target = f"handler:{handler.name}"
                 yield Route(f"{target} {event}", type_filter(event), (target,), echo=True)
 
-    def _worker(
-        self, channel: Channel, journal: Journal, transport: httpx.AsyncBaseTransport, gate: ConsentGate
-    ) -> Worker:
+    def _worker(self, channel: Channel, journal: Journal, wire: Wire, gate: ConsentGate) -> Worker:
         scope = self.scopes.of(channel)
         handler = self._handlers.get(channel.name.removeprefix("handler:")) if ":" in channel.name else None
         if handler is not None:
             tasks: Tasks | HandlerTasks = HandlerTasks(handler)
         else:
-            tasks = Tasks(channel, self._vendor(channel, journal, transport), gate)
+            tasks = Tasks(channel, self._vendor(channel, journal, wire), gate)
         return Worker(channel, tasks, journal, scope.breaker, self.clock, self._settled)
 
-    def _vendor(self, channel: Channel, journal: Journal, transport: httpx.AsyncBaseTransport) -> Vendor:
+    def _vendor(self, channel: Channel, journal: Journal, wire: Wire) -> Vendor:
         scope = self.scopes.of(channel)
-        sender = Sender(channel, scope, transport, self.clock)
+        sender = Sender(channel, scope, wire, self.clock)
         return Vendor(sender, Credentials(channel, journal, self.clock), scope.budget, journal, self.clock)
 
     # -- the stages' signals ---------------------------------------------------------------------------------------
@@ -327,12 +327,13 @@ class Bridge:
         found: dict[str, Exception] = {}
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
-            transport = self._transport or await stack.enter_async_context(make_transport())
+            wire = make_wire(self._transport)
+            stack.push_async_callback(wire.aclose)
             for name, channel in self.config.channels.items():
                 probe = channel.connector.probe
                 if probe is None:
                     continue
-                vendor = self._vendor(channel, journal, transport)
+                vendor = self._vendor(channel, journal, wire)
                 settings = channel.settings
                 try:
                     await Exchange(vendor).run(functools.partial(probe, settings))

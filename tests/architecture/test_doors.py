@@ -10,10 +10,10 @@ EVERYWHERE = ("*",)
 
 # package -> the files of src/omnibridge that may import it (`*` also crosses folders).
 DOORS = {
-    "aiohttp": ("delivery/transport.py",),
+    "aiohttp": ("delivery/wire.py",),
     "anyio": EVERYWHERE,  # the project's word for waiting, on asyncio and trio alike
     "apsw": ("journal/sqlite*",),
-    "asyncio": ("delivery/transport.py", "daemon/*", "cli/*"),  # standard, but it would shut trio out
+    "asyncio": ("delivery/wire.py", "daemon/*", "cli/*"),  # standard, but it would shut trio out
     "babel": ("model/money.py", "model/locale.py"),
     "cloudevents": ("event.py", "codec/*", "testing/*"),
     "cryptography": ("journal/seal*", "customer/keyring*", "connector/signatures.py"),

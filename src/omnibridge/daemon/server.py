@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import signal
 import socket
@@ -107,6 +108,7 @@ async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    proxy_headers=False,
                     date_header=False,
                     limit_concurrency=server.max_connections,
                     timeout_keep_alive=75,
@@ -116,6 +118,10 @@ async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
             )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_watch_signals, http, app)
+                # What was made until now stays: the collector need not look at it again and again.
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(20_000, 20, 50)
                 _log.info("listening", url=address, journal=Path(config.file.bridge.journal).name)
                 if ready is not None:
                     ready(address)

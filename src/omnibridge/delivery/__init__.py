@@ -6,7 +6,7 @@ from omnibridge.delivery.keys import delivery_key, step_key, task_key
 from omnibridge.delivery.scope import Scopes
 from omnibridge.delivery.sender import Sender
 from omnibridge.delivery.tasks import Gate, Tasks, recurring_tasks
-from omnibridge.delivery.transport import make_transport
+from omnibridge.delivery.wire import Wire, make_wire
 from omnibridge.delivery.worker import Worker
 
 __all__ = [
@@ -17,9 +17,10 @@ __all__ = [
     "Sender",
     "Tasks",
     "Vendor",
+    "Wire",
     "Worker",
     "delivery_key",
-    "make_transport",
+    "make_wire",
     "recurring_tasks",
     "step_key",
     "task_key",

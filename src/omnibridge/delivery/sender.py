@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlencode, urlsplit
-
-import httpx
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.connector import Class, Credential, Outcome, Request, Response
 from omnibridge.delivery.scope import Scope
-from omnibridge.delivery.transport import read_capped
+from omnibridge.delivery.wire import BadAddress, Lost, NeverSent, Parcel, Wire
 from omnibridge.errors import Permanent
 
 __all__ = ["Sender", "Sent"]
-
-MAX_ANSWER = 16 * 1024 * 1024
-CONNECT_TIMEOUT = 10.0
 
 
 class Sent:
@@ -39,13 +33,13 @@ class Sender:
         self,
         channel: Channel,
         scope: Scope,
-        transport: httpx.AsyncBaseTransport,
+        wire: Wire,
         clock: Clock,
     ) -> None:
         connector = channel.connector
         self.channel = channel
         self._scope = scope
-        self._transport = transport
+        self._wire = wire
         self._clock = clock
         self._base = connector.base_url(channel.settings).rstrip("/") if connector.base_url else ""
         parts = urlsplit(self._base)
@@ -53,9 +47,8 @@ class Sender:
         self._hosts = {parts.netloc.lower()} if parts.netloc else set[str]()
         if connector.hosts:
             self._hosts.update(host.lower() for host in connector.hosts(channel.settings))
-        self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
-        timeout = connector.limits.timeout.total_seconds()
-        self._timeout = {"connect": CONNECT_TIMEOUT, "read": timeout, "write": timeout, "pool": timeout}
+        self._urls: dict[str, tuple[str, str]] = {}
+        self._seconds = connector.limits.timeout.total_seconds()
 
     async def send(self, request: Request, credential: Credential | None, *, auth: bool = True) -> Sent:
         """One attempt. Raises Retryable when the throttle has no room soon, Permanent for a host that is not ours."""
@@ -64,42 +57,27 @@ class Sender:
         scope = self._scope
         await scope.throttle.acquire(request)
         try:
-            now = self._clock.now()
-            headers: list[tuple[bytes, bytes]] = [(b"Host", host), (b"Accept-Encoding", b"gzip")]
-            headers.extend(_raw(request.headers.items()))
+            headers = [("Host", host), ("Accept-Encoding", "gzip"), *request.headers.items()]
             if auth and connector.auth is not None:
-                headers.extend(_raw(connector.auth.headers(settings, credential, request, now).items()))
+                headers.extend(connector.auth.headers(settings, credential, request, self._clock.now()).items())
             if request.content_type:
-                headers.append((b"Content-Type", request.content_type.encode("latin-1")))
+                headers.append(("Content-Type", request.content_type))
             if request.body or request.method not in ("GET", "HEAD"):
-                headers.append((b"Content-Length", str(len(request.body)).encode()))
-            timeout = self._timeout if request.timeout is None else {**self._timeout, "read": request.timeout}
-            raw = httpx.Request(
-                request.method,
-                url,
-                headers=headers,
-                stream=httpx.ByteStream(request.body),
-                extensions={"timeout": timeout},
-            )
+                headers.append(("Content-Length", str(len(request.body))))
+            seconds = request.timeout or self._seconds
             try:
-                answer = await self._transport.handle_async_request(raw)
-                try:
-                    content = await read_capped(answer, MAX_ANSWER)
-                finally:
-                    await answer.aclose()
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                answer = await self._wire.send(Parcel(request.method, url, tuple(headers), request.body, seconds))
+            except NeverSent as error:
                 scope.breaker.failed()
-                return Sent(Outcome(Class.RETRY, code="connect", reason=_name(error)), None, arrived=False)
-            except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-                raise Permanent(f"the address cannot be used: {_name(error)}", where=self.channel.name) from None
-            except httpx.TransportError as error:
+                return Sent(Outcome(Class.RETRY, code="connect", reason=str(error)), None, arrived=False)
+            except BadAddress as error:
+                raise Permanent(f"the address cannot be used: {error}", where=self.channel.name) from None
+            except Lost as error:
                 scope.breaker.failed()
                 safe = request.reads or request.protection is not None
                 kind = Class.RETRY if safe else Class.AMBIGUOUS
-                return Sent(Outcome(kind, code="lost", reason=_name(error)), None, arrived=True)
-            response = Response(
-                answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, content
-            )
+                return Sent(Outcome(kind, code="lost", reason=str(error)), None, arrived=True)
+            response = Response(answer.status, answer.headers, answer.content)
         finally:
             scope.throttle.release()
         outcome = connector.classify(request, response, self._clock.now())
@@ -117,7 +95,7 @@ class Sender:
         else:
             scope.breaker.succeeded()
 
-    def _url(self, request: Request) -> tuple[httpx.URL, bytes]:
+    def _url(self, request: Request) -> tuple[str, str]:
         cached = self._urls.get(request.path) if not request.params else None
         if cached is not None:
             return cached
@@ -131,15 +109,7 @@ class Sender:
                 where=self.channel.name,
                 remedy="credentials go to the channel's own hosts only",
             )
-        made = (httpx.URL(text), parts.netloc.rpartition("@")[2].encode("ascii"))
+        made = (text, parts.netloc.rpartition("@")[2])
         if not request.params and len(self._urls) < 64:
             self._urls[request.path] = made
         return made
-
-
-def _raw(items: Any) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in items]
-
-
-def _name(error: Exception) -> str:
-    return type(error).__name__
