@@ -22,6 +22,8 @@ _DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation,
 # Above this many rows in one state, walking the table from its newest end meets them sooner than sorting an index.
 _MANY = 10_000
 _TROUBLE = ("dead", "unknown", "parked", "refused")
+# SQLite takes a partial index only for a query that says its condition in the same words.
+_IN_TROUBLE = "d.state IN ('dead', 'unknown', 'parked', 'refused')"
 
 
 class Reading:
@@ -125,6 +127,7 @@ class Reading:
             values.append(channel)
         if state is not None and event is None and self._few(state, channel):
             if state in _TROUBLE:
+                terms.append(_IN_TROUBLE)
                 hint = "INDEXED BY deliveries_trouble"
             elif state in ("ready", "queued"):
                 terms.append("d.open = 1")
