@@ -273,16 +273,25 @@ class Event:
         return self.content
 
     def parse(self) -> BaseModel:
-        """The data as its canonical model. Raises InvalidMessage for a foreign type or data of another shape."""
+        """The data as its canonical model, that of a superseded type as the model of the type which replaced it.
+
+        Raises InvalidMessage for a foreign type or data of another shape.
+        """
         entry = lookup(self.type)
         if entry is None:
             raise InvalidMessage(f"{self.type!r} is not in the catalogue", where="type")
+        content = self.content or b"null"
+        upcast = entry.replaces.get(self.type)
         try:
-            return entry.model.model_validate_json(self.content or b"null")
+            if upcast is not None:
+                content = to_json(upcast(from_json(content, allow_inf_nan=False)))
+            return entry.model.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             raise InvalidMessage(f"data of {entry.name} is malformed: {first['msg']}", where=f"data.{place}") from None
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise InvalidMessage(f"data of {self.type} is malformed: {error!r}", where="data") from None
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Every context attribute that is set, `specversion` included."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
@@ -20,6 +20,7 @@ from omnibridge.model.order import Order
 from omnibridge.model.payment import Payment
 from omnibridge.model.product import Product
 from omnibridge.model.returns import Refund, Return
+from omnibridge.model.upcast import SUPERSEDED, Upcaster
 
 __all__ = [
     "COMMANDS",
@@ -119,14 +120,14 @@ ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS
 COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage,)}
 """Command kind (`message.send`) → model."""
 
-Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+_NOTHING: Mapping[str, Upcaster] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class EventType:
     """One entry: the short name people write, the full CloudEvents type, what it means, and the model of its data.
 
-    `replaces` maps an older full type to the function that turns its data into this one's.
+    `replaces` maps each older full type to the function that turns its data into this one's.
     """
 
     name: str
@@ -134,6 +135,7 @@ class EventType:
     meaning: str
     model: type[BaseModel]
     command: bool = False
+    replaces: Mapping[str, Upcaster] = field(default_factory=lambda: _NOTHING, hash=False)
 
     @property
     def dataschema(self) -> str:
@@ -155,7 +157,7 @@ def short_type(type_: str) -> str:
 
 
 def lookup(type_: str) -> EventType | None:
-    """The entry for a short or full type, or None for a foreign one."""
+    """The entry for a short or full type, superseded ones included, or None for a foreign one."""
     return _BY_TYPE.get(type_) or _BY_NAME.get(type_)
 
 
@@ -176,11 +178,13 @@ def _entries() -> Iterator[EventType]:
     for entity, verbs in _VERBS.items():
         for verb, meaning in verbs.items():
             name = f"{entity.KIND}.{verb}"
-            yield EventType(name, f"{PREFIX}{name}.v1", meaning, entity)
+            yield EventType(name, f"{PREFIX}{name}.v1", meaning, entity, replaces=SUPERSEDED.get(name, _NOTHING))
     for kind, command in COMMANDS.items():
         meaning = (command.__doc__ or "").split("\n", 1)[0]
         yield EventType(f"command.{kind}", f"{PREFIX}command.{kind}.v1", meaning, command, command=True)
 
 
 _BY_NAME: dict[str, EventType] = {entry.name: entry for entry in _entries()}
-_BY_TYPE: dict[str, EventType] = {entry.type: entry for entry in _BY_NAME.values()}
+_BY_TYPE: dict[str, EventType] = {
+    type_: entry for entry in _BY_NAME.values() for type_ in (*entry.replaces, entry.type)
+}

@@ -13,7 +13,7 @@ from omnibridge.model.base import Model
 
 __all__ = ["Address", "ContactPoint", "Email", "Phone", "email_or_none", "phone_or_none"]
 
-_E164 = re.compile(r"\+[1-9]\d{1,14}")
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f<>,;]{1,64}@[^\s@\x00-\x1f\x7f<>,;]{1,255}")
 
 
