@@ -57,7 +57,7 @@ class TrytonSandbox(Sandbox):
             create("account.tax", {"name": name, "rate": Decimal(rate), "company": settings.company})
         for code in {settings.fallback_product, settings.shipping_product, settings.adjustment_product}:
             if code:
-                self.add_product(code, code.title(), Decimal(0), type_="service")
+                self.add_product(code, code.title(), Decimal("0.00"), type_="service")
 
     def add_product(self, code: str, name: str, price: Decimal, *, type_: str = "goods", unit: str = "u") -> int:
         """A product with one variant; gives the variant's id."""
