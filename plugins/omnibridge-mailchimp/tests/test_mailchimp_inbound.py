@@ -201,13 +201,14 @@ def test_cleaned_withdraws(settings, kit, reason, basis):
 
 def test_upemail_ties_the_new_address_to_the_old(settings, kit):
     data = {"new_id": "51da8c3259", "new_email": "new@example.com", "old_email": EMAIL}
-    customer, lookup = translate(settings, kit.form("upemail", data, AT))
+    customer, consent, lookup = translate(settings, kit.form("upemail", data, AT))
     new = subscriber_hash("new@example.com")
     assert (customer.external_id, customer.aliases, lookup.external_id) == (new, (HASH,), new)
     assert customer.entity.model_dump(exclude_unset=True) == {
         "email": "new@example.com",
         "vendor": {"old_email": EMAIL, "unique_email_id": "51da8c3259"},
     }
+    assert (consent.entity.contact, consent.entity.state) == (EMAIL, ConsentState.EXPIRED)
 
 
 def test_campaign_is_an_occurrence(settings, kit):

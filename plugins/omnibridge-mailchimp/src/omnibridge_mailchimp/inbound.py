@@ -181,7 +181,10 @@ def _cleaned(settings: MailchimpSettings, data: Form, at: datetime) -> Sequence[
 
 
 def _upemail(settings: MailchimpSettings, data: Form, at: datetime) -> Sequence[Observation]:
-    """The same member under another address, so under another id: the old id is an alias of the new one."""
+    """The same member under another address, so under another id: the old id is an alias of the new one.
+
+    Nobody may write to the old address any more; whether the new one is subscribed, only the read tells.
+    """
     new, old = _needed(data, "new_email"), _needed(data, "old_email")
     fields = customer_fields(new, {}, settings.phone_region)
     kept = {name: plain(value) for name, value in data.items() if name not in _MAPPED | {"new_email"} and value}
@@ -193,7 +196,8 @@ def _upemail(settings: MailchimpSettings, data: Form, at: datetime) -> Sequence[
         version=at,
         aliases=(subscriber_hash(old),),
     )
-    return (customer, _read(new, at))
+    ended = _consent(settings, {"email": old}, at, ConsentState.EXPIRED, detail="the address was changed")
+    return (customer, ended, _read(new, at))
 
 
 def _campaign(settings: MailchimpSettings, data: Form, at: datetime) -> Sequence[Observation]:
