@@ -16,8 +16,7 @@ __all__ = ["Channel"]
 class Channel:
     """`name` is its identity. `inward` maps the vendor's custom field names to the company's attribute names.
 
-    `url` is the public address of its webhook, with the path secret where the vendor signs nothing; None without a
-    `public_url`.
+    `url` is the public address of its webhook, without a path secret; None without a `public_url`.
     """
 
     name: str

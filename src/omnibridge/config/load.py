@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from omnibridge.channel import Channel
 from omnibridge.config.locate import line_of
 from omnibridge.config.model import ConfigFile
+from omnibridge.config.routes import read_routes
 from omnibridge.errors import ConfigError
 from omnibridge.registry import Registry
-from omnibridge.routing import All, Any_, Exact, Filter, Route, parse_filter, type_filter
+from omnibridge.routing import Route
 
 __all__ = ["Config", "Problem", "load", "parse"]
 
@@ -101,7 +102,7 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
         return Config(ConfigFile(), folder, problems=problems)
     config = Config(file, folder, problems=problems)
     _channels(config, registry, problem)
-    _routes(config, problem)
+    config.routes = read_routes(file, problem)
     return config
 
 
@@ -161,9 +162,6 @@ def _channels(config: Config, registry: Registry, problem: Any) -> None:
             _explain(error, (*where, "settings"), problem)
             continue
         url = f"{public}/in/{name}" if public and connector.webhook is not None else None
-        if url and connector.webhook is not None and connector.webhook.path_secret is not None:
-            secret = connector.webhook.path_secret(settings)
-            url += f"/{secret.get_secret_value()}" if secret is not None else ""
         config.channels[name] = Channel(
             name=name,
             connector=connector,
@@ -181,43 +179,3 @@ def _channels(config: Config, registry: Registry, problem: Any) -> None:
                 "set it to the address that vendors reach",
                 warning=True,
             )
-
-
-def _routes(config: Config, problem: Any) -> None:
-    routes: list[Route] = []
-    names: set[str] = set()
-    for place, section in enumerate(config.file.routes):
-        where = ("routes", place)
-        if section.name in names:
-            problem((*where, "name"), f"two routes are called {section.name!r}", "name each differently")
-        names.add(section.name)
-        for field_name, channels in (("from", section.source), ("to", section.to)):
-            for channel in channels:
-                if channel not in config.file.channels and not (field_name == "from" and channel == "events"):
-                    problem(
-                        (*where, field_name),
-                        f"there is no channel {channel!r}",
-                        f"one of {', '.join(sorted(config.file.channels)) or 'none yet'}",
-                    )
-        parts: list[Filter] = []
-        if section.events:
-            parts.append(Any_(tuple(type_filter(event) for event in section.events)))
-        if section.source:
-            parts.append(Any_(tuple(Exact("channel", channel) for channel in section.source)))
-        for number, item in enumerate(section.filters):
-            try:
-                parts.append(parse_filter(item, f"filters[{number}]"))
-            except ConfigError as error:
-                problem((*where, "filters"), str(error))
-        if not parts:
-            problem(where, "matches every event", "say which with events, from or filters; events = ['*'] for all")
-        routes.append(
-            Route(
-                section.name,
-                parts[0] if len(parts) == 1 else All(tuple(parts)),
-                tuple(section.to),
-                section.on_poison,
-                section.on_unknown,
-            )
-        )
-    config.routes = tuple(routes)

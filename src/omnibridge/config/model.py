@@ -80,7 +80,12 @@ class RouteSection(_Section):
     filters: list[dict[str, Any]] = Field(
         default_factory=list[dict[str, Any]], description="Filters as in CloudEvents Subscriptions; all must match."
     )
+    when: str | None = Field(
+        None,
+        description="A condition in CESQL, such as `DATA_GT('/totals/total/amount', '100')`; it must hold as well.",
+    )
     to: list[str] = Field(min_length=1, description="Channels that get the events.")
+    echo: bool = Field(False, description="Send events back to the channel that they came from, too.")
     on_poison: Literal["skip", "park"] = Field(
         "skip", description="After a permanent failure: go on with the lane, or park it."
     )

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from pydantic import SecretStr
-
 from omnibridge.connector.delivery import Delivery, Later, Receipt
 from omnibridge.connector.exchange import Outcome, Request, Response, classify_http
 from omnibridge.connector.http import Cursor, Http
@@ -100,8 +98,7 @@ class Webhook(Generic[S]):
 
     `verify` judges raw bytes. `translate` says what was seen; a raised InvalidMessage keeps the delivery, visible
     and replayable. `reply` is the answer to an accepted delivery (default: 200, empty). `greet` answers GET, HEAD
-    and OPTIONS, where a vendor checks the address so. `path_secret` is what the address ends with, for a vendor that
-    signs nothing.
+    and OPTIONS, where a vendor checks the address so.
     """
 
     delivery_id: DeliveryId
@@ -110,7 +107,6 @@ class Webhook(Generic[S]):
     redelivery: Redelivery
     reply: Callable[[S, Inbound], Reply] | None = None
     greet: Callable[[S, Inbound], Reply] | None = None
-    path_secret: Callable[[S], SecretStr | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

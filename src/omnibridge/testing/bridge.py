@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
+
 from omnibridge.bridge import Bridge
 from omnibridge.config import parse
 from omnibridge.connector import AnyConnector, Outgoing, Reply, Sandbox
@@ -13,6 +16,9 @@ from omnibridge.testing.clock import ManualClock
 from omnibridge.testing.transport import SandboxTransport
 
 __all__ = ["TestBridge"]
+
+_STILL = 60
+"""Turns of the event loop without any progress after which nothing will move until the clock does."""
 
 
 class TestBridge(Bridge):
@@ -56,6 +62,21 @@ class TestBridge(Bridge):
         if until > self.time.monotonic():
             await self.time.advance(until - self.time.monotonic())
             await self._quiet()
+
+    async def idle(self) -> None:
+        """Return when nothing moves any more at this moment of the clock; somebody may still sleep on it."""
+        still = 0
+        before = self._progress()
+        while still < _STILL:
+            await anyio.lowlevel.checkpoint()
+            now = self._progress()
+            still = still + 1 if now == before else 0
+            before = now
+
+    def _progress(self) -> tuple[int, ...]:
+        settled = sum(sum(worker.outcomes.values()) for worker in self.workers.values())
+        asked = sum(len(box.log) for box in self.vendors.sandboxes.values())
+        return self.processor.handled, settled, asked, self.time.sleeping
 
     async def _quiet(self) -> None:
         while True:

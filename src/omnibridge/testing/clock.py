@@ -71,6 +71,11 @@ class ManualClock:
                 self._sleepers.remove(entry)
                 heapq.heapify(self._sleepers)
 
+    @property
+    def sleeping(self) -> int:
+        """How many sleep on this clock."""
+        return len(self._sleepers)
+
     def next_alarm(self) -> float | None:
         """Seconds until somebody who sleeps wakes up; None when nobody sleeps."""
         return max(0.0, self._sleepers[0][0] - self._passed) if self._sleepers else None
