@@ -35,7 +35,7 @@ def lock(path: str) -> Connection:
     holder = connect(f"{path}-lock", create=True)
     holder.set_busy_timeout(0)
     try:
-        holder.execute("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE")
+        holder.execute("PRAGMA journal_mode = memory; BEGIN EXCLUSIVE").fetchall()
     except apsw.BusyError:
         holder.close()
         raise StorageError(
@@ -78,9 +78,9 @@ def open_writer(path: str, vfs: str | None) -> Connection:
     db = connect(path, vfs)
     try:
         version = check_ours(db, path)
-        db.execute("PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal")
+        db.execute("PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal").fetchall()
         _set(db)
-        db.execute("PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0")
+        db.execute("PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0").fetchall()
         migrate(db, version)
     except BaseException:
         db.close()
@@ -104,5 +104,8 @@ def open_memory() -> Connection:
     return db
 
 
+# Of several statements, those behind one that gives a row run when its rows have been fetched: hence the fetchall()s.
+
+
 def _set(db: Connection) -> None:
-    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}; PRAGMA temp_store = memory; PRAGMA trusted_schema = off")
+    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}; PRAGMA temp_store = memory; PRAGMA trusted_schema = off").fetchall()

@@ -114,8 +114,8 @@ def migrate(db: Connection, version: int, *, to: int = VERSION) -> None:
     for step in range(version, to):
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.execute(MIGRATIONS[step])
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step + 1}")
+            db.execute(MIGRATIONS[step]).fetchall()
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step + 1}").fetchall()
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
