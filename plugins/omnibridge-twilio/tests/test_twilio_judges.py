@@ -192,3 +192,28 @@ def test_the_vendors_sdk_works_with_the_sandbox(settings, sandbox):
         with pytest.raises(TwilioRestException) as caught:
             stranger.messages(first).fetch()
         assert caught.value.code == 20003
+
+
+def test_the_sandbox_sends_the_fields_that_twilio_sends(make, vendor_specs, deliver):
+    """What a network or the number's place adds is left out; nothing is made up."""
+
+    def sample(name):
+        return {name for name, _ in parse_qsl((vendor_specs / "twilio" / "webhooks" / name).read_text(), True)}
+
+    def sent(sandbox):
+        return {name for name, _ in parse_qsl(sandbox.outbox.popleft().body.decode(), True)}
+
+    settings = make(messaging_service_sid="MG" + "a" * 32)
+    sandbox = TwilioSandbox(settings, lambda: NOW)
+    command = SendMessage(to=PERSON, body="Hi")
+    at = Drive(CONNECTOR, settings, sandbox, now=NOW)
+    sid = at.run(lambda http: send(settings, command, deliver(command), http)).kept[0].external_id
+    sandbox.advance(sid, "delivered")
+    assert sent(sandbox) == sample("status_delivered.form") - {"RawDlrDoneDate"}
+    sandbox.advance(sid, "undelivered", error=30003, text="Unreachable destination handset")
+    assert sent(sandbox) == sample("status_undelivered.form") | {"MessagingServiceSid"}
+    place = {f"{end}{part}" for end in ("From", "To") for part in ("City", "State", "Zip", "Country")}
+    sandbox.incoming(PERSON, SHOP, "STOP")
+    assert sent(sandbox) == sample("sms_inbound_stop.form") - place - {"MessagingServiceSid"}
+    sandbox.incoming(PERSON, SHOP, media=["image/jpeg", "image/png"])
+    assert sent(sandbox) == sample("mms_inbound.form") - place - {"MessagingServiceSid"}

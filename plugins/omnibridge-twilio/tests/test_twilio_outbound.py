@@ -288,6 +288,7 @@ def test_other_messages_are_not_mistaken_for_it(sent, looked, other):
 
 def test_what_the_person_wrote_or_what_is_older_is_not_it(settings, sandbox, at, looked, sent):
     sandbox.incoming(TO, "+15558675310", HELLO.body)
+    sandbox.incoming("+15558675310", TO, HELLO.body)  # the other end of a message between two numbers of the account
     sandbox.now = lambda: NOW - timedelta(minutes=6)
     sent()
     assert looked() is None
