@@ -54,7 +54,8 @@ class Bridge:
     """A running bridge: `async with Bridge("bridge.toml") as bridge: ...`.
 
     `config` is a path, TOML text in a `Config`, or nothing for a bridge without channels. `connectors` are used beside
-    the installed ones. `memory` keeps the journal in memory. `transport` replaces the network, `clock` replaces time.
+    the installed ones. `memory` keeps the journal in memory; `journal` is one that the caller opened and closes.
+    `transport` replaces the network, `clock` replaces time.
     Raises ConfigError when the configuration cannot be used, StorageError when the journal cannot.
     """
 
@@ -64,6 +65,7 @@ class Bridge:
         *,
         connectors: Iterable[AnyConnector] = (),
         memory: bool = False,
+        journal: Journal | None = None,
         clock: Clock | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         env: Mapping[str, str] | None = None,
@@ -77,6 +79,7 @@ class Bridge:
             self.config = load(Path(config), os.environ if env is None else env, self.registry)
         self.clock: Clock = clock or SystemClock()
         self._memory = memory or config is None
+        self._given_journal = journal
         self._transport = transport
         self._handlers: dict[str, Handler] = {}
         self._stack = AsyncExitStack()
@@ -130,7 +133,9 @@ class Bridge:
 
     async def _start(self) -> None:
         file = self.config.file
-        if self._memory:
+        if self._given_journal is not None:
+            journal: Journal = self._given_journal
+        elif self._memory:
             journal = await self._stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
         else:
             path = self.config.journal_path

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import graphql
 import pytest
 from omnibridge_shopify import CONNECTOR
 from omnibridge_shopify.sandbox import ShopifySandbox
@@ -79,15 +81,109 @@ def run(answers, make, *, settings=SETTINGS, credential=None):
     return Drive(CONNECTOR, settings, answers, NOW, credential).run(make)
 
 
+class Interrupted(BaseException):
+    """The process dies."""
+
+
+class Mortal(Drive):
+    """Dies right after its nth effect, answer lost; `kept` is what was committed until then."""
+
+    def _perform(self, effect, done):
+        answer = super()._perform(effect, done)
+        self.kept = done.kept
+        self.lives -= 1
+        if self.lives == 0:
+            raise Interrupted
+        return answer
+
+
+def run_mortal(answers, make, lives):
+    """Run until the `lives`th effect; (whether it came to its end, what was kept)."""
+    drive = Mortal(CONNECTOR, SETTINGS, answers, NOW)
+    drive.lives, drive.kept = lives, []
+    try:
+        drive.run(make)
+    except Interrupted:
+        return False, drive.kept
+    return True, drive.kept
+
+
 @pytest.fixture(scope="session")
 def kit():
     """The names above, as test modules cannot import one another."""
     return SimpleNamespace(
-        NOW=NOW, SETTINGS=SETTINGS, BUYER=BUYER, inbound=inbound, delivery=delivery, sandbox=sandbox, run=run
+        NOW=NOW,
+        SETTINGS=SETTINGS,
+        BUYER=BUYER,
+        inbound=inbound,
+        delivery=delivery,
+        sandbox=sandbox,
+        run=run,
+        run_mortal=run_mortal,
     )
 
 
+@pytest.fixture(scope="session")
+def judge(vendor_specs):
+    """Shopify's own schema, applied to every request and every answer of a sandbox."""
+    text = (vendor_specs / "shopify" / "graphql" / "admin_2026-10.commerce.graphql").read_text("utf-8")
+    return Judge(graphql.build_schema(text))
+
+
 @pytest.fixture
-def shop():
-    """A fresh sandbox."""
-    return sandbox()
+def shop(judge):
+    """A fresh sandbox, whose every exchange is judged at the end of the test."""
+    made = sandbox()
+    answered = []
+    handle = made.handle
+
+    def listening(request):
+        response = handle(request)
+        answered.append((request, response))
+        return response
+
+    made.handle = listening
+    yield made
+    for request, response in answered:
+        judge(request, response)
+
+
+class Judge:
+    """A request's document and variables fit the schema, and so does every field of the answer that was asked for."""
+
+    def __init__(self, schema):
+        self.schema = schema
+        self.documents = {}
+
+    def __call__(self, request, response):
+        if "graphql" not in request.path or not request.body:
+            return
+        sent = json.loads(request.body)
+        document = self.document(sent["query"])
+        self.fits(document, sent.get("variables") or {})
+        answer = json.loads(response.content)
+        if response.status == 200 and answer.get("data") is not None:
+            result = graphql.execute(
+                self.schema,
+                document,
+                root_value=answer["data"],
+                variable_values=sent.get("variables"),
+                field_resolver=lambda source, info, **_: source[info.field_name],
+            )
+            assert result.errors is None, (sent["operationName"], result.errors)
+
+    def document(self, text):
+        if text not in self.documents:
+            document = graphql.parse(text)
+            assert graphql.validate(self.schema, document) == []
+            self.documents[text] = document
+        return self.documents[text]
+
+    def fits(self, document, variables):
+        definition = document.definitions[0]
+        values = graphql.execution.values.get_variable_values(
+            self.schema, definition.variable_definitions or (), variables
+        )
+        assert isinstance(values, dict), values
+        names = {each.variable.name.value for each in definition.variable_definitions or ()}
+        assert variables.keys() <= names

@@ -109,6 +109,19 @@ def test_an_address_is_written_whole(rig):
     rig.deliver(person(rig, addresses=(Address(street="Street 9", city="Town"),)))
     [stored] = rig.sandbox.records()["customers"]
     assert stored["address"] == {"address_line_1": "Street 9", "locality": "Town"}
+    receipt = rig.deliver(person(rig, addresses=()))
+    assert "address" not in rig.sandbox.records()["customers"][0]
+    assert receipt.snapshots[0].entity.addresses == ()
+
+
+def test_a_country_cannot_be_cleared(rig):
+    rig.deliver(person(rig))
+    rig.deliver(person(rig, addresses=()))
+    [stored] = rig.sandbox.records()["customers"]
+    assert stored["address"] == {"country": "DK"}
+    rig.requests.clear()
+    rig.deliver(person(rig, addresses=()))
+    assert [one.method for one in rig.requests] == ["GET"]
 
 
 def test_somebody_faster_means_reading_again_once(rig):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from omnibridge.cesql.compiler import TracedRun, compile_traced, compile_tree, static_kind
 from omnibridge.cesql.document import DATA_FUNCTIONS
@@ -12,7 +12,8 @@ from omnibridge.cesql.necessary import Necessary, necessary_of
 from omnibridge.cesql.parser import Caution, parse
 from omnibridge.cesql.result import Result, failed
 from omnibridge.cesql.standard import STANDARD_FUNCTIONS
-from omnibridge.cesql.syntax import Attribute, Exists, Node, walk
+from omnibridge.cesql.syntax import Attribute, Call, Exists, Logic, Node, walk
+from omnibridge.cesql.values import Kind
 from omnibridge.errors import ExpressionError
 
 __all__ = ["Expression", "compile"]
@@ -31,17 +32,14 @@ class Expression:
 
     __slots__ = ("_functions", "_kind", "_run", "_traced", "cautions", "text", "tree")
 
-    def __init__(self, text: str, functions: FunctionTable) -> None:
-        parsed = parse(text)
-        self._run, cautions = compile_tree(parsed.tree, functions)
+    def __init__(self, text: str, tree: Node, cautions: Iterable[Caution], functions: FunctionTable) -> None:
+        self._run, more = compile_tree(tree, functions)
         self._functions = functions
-        self._kind = static_kind(parsed.tree, functions)
+        self._kind = static_kind(tree, functions)
         self._traced: TracedRun | None = None
         self.text: str = text
-        self.tree: Node = parsed.tree
-        self.cautions: tuple[Caution, ...] = tuple(
-            sorted((*parsed.cautions, *cautions), key=lambda caution: caution.position)
-        )
+        self.tree: Node = tree
+        self.cautions: tuple[Caution, ...] = tuple(sorted((*cautions, *more), key=lambda caution: caution.position))
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -50,6 +48,18 @@ class Expression:
     def attributes(self) -> frozenset[str]:
         """The names of all attributes that the expression mentions."""
         return frozenset(node.name for node in walk(self.tree) if isinstance(node, Attribute | Exists))
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether a function of the expression reads the event's data."""
+        return any(
+            function is not None and function.needs_data
+            for function in (
+                self._functions.resolve(node.name, len(node.arguments))
+                for node in walk(self.tree)
+                if isinstance(node, Call)
+            )
+        )
 
     def matches(self, attributes: Mapping[str, object], data: object = None) -> bool:
         """Whether the expression is true of an event. An error, or a value that is no Boolean, is no match."""
@@ -83,10 +93,30 @@ class Expression:
         """Conditions on attributes that hold wherever this expression matches."""
         return necessary_of(self.tree)
 
+    def conjuncts(self) -> tuple[Expression, ...]:
+        """Expressions that all match exactly where this one does: the operands of its ANDs, in order.
 
-def compile(text: str, *, functions: Iterable[Function] = ()) -> Expression:
+        Each keeps the whole text, and in its tree the spans within it; cautions stay with the whole.
+        """
+        parts = tuple(self._conjuncts(self.tree))
+        return tuple(Expression(self.text, part, (), self._functions) for part in parts) if len(parts) > 1 else (self,)
+
+    def _conjuncts(self, node: Node) -> Iterator[Node]:
+        if isinstance(node, Logic) and node.operator == "AND":
+            for operand in node.operands:
+                yield from self._conjuncts(operand)
+        elif node is self.tree or static_kind(node, self._functions) is Kind.BOOLEAN:
+            yield node
+        else:  # AND casts its operands, `matches` does not
+            yield Logic(node.span, "AND", (node,))
+
+
+def compile(
+    text: str, *, functions: Iterable[Function] = (), rewrite: Callable[[Node], Node] | None = None
+) -> Expression:
     """Compile a CESQL v1 expression; `functions` come on top of the built-in ones.
 
+    `rewrite` may put another tree in the place of the one that was read; nodes keep the spans that they stand for.
     Raises ExpressionError, with position and remedy, for a text that is not in the language, too long or nested too
     deep, that mixes AND, OR and XOR without parentheses, or that gives a built-in function a literal it cannot use.
     Raises ValueError where a function is defined twice. What compiles but is hardly meant is in `Expression.cautions`.
@@ -94,7 +124,9 @@ def compile(text: str, *, functions: Iterable[Function] = ()) -> Expression:
     own = tuple(functions)
     table = FunctionTable((*_BUILT_IN, *own)) if own else _BUILT_IN_TABLE
     try:
-        return Expression(text, table)
+        parsed = parse(text)
+        tree = rewrite(parsed.tree) if rewrite is not None else parsed.tree
+        return Expression(text, tree, parsed.cautions, table)
     except RecursionError as error:  # only where the caller itself had nearly used up Python's stack
         raise ExpressionError(
             "the expression is nested too deep for the stack that is left", position=0, remedy="remove parentheses"

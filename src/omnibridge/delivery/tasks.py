@@ -239,7 +239,7 @@ class Tasks:
             desired = list(wanted.desired(settings, url))
             present = list(await wanted.list(settings, http))
             missing = [s for s in desired if s not in present]
-            stale = [s for s in present if s not in desired and s.url.startswith(url)]
+            stale = [s for s in present if s not in desired and _ours(s.url, url)]
             stale.extend(s for place, s in enumerate(present) if s in desired and present.index(s) != place)
             for subscription in missing:
                 await wanted.create(settings, subscription, http)
@@ -248,6 +248,11 @@ class Tasks:
             return f"{len(missing)} made, {len(stale)} removed, {len(desired)} wanted"
 
         return Done(await Exchange(self._vendor, delivery=claimed.id, key=claimed.key).run(reconcile))
+
+
+def _ours(given: str, url: str) -> bool:
+    """Whether an address is this channel's, with or without a path secret or a query; `/in/news2` is not `/in/news`."""
+    return given == url or given.startswith((f"{url}/", f"{url}?"))
 
 
 def _refs(value: Any) -> list[Ref]:

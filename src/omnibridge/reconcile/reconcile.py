@@ -22,6 +22,7 @@ __all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
 
 _MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to different channels
 _UNKNOWN = Known()
+_EMPTY: tuple[object, ...] = (None, [], {}, "")
 _PERMISSIVE = frozenset({"granted", "pending"})
 
 
@@ -162,10 +163,13 @@ class Reconciler:
         if key.kind == Consent.KIND:
             fresh = _attested(channel, turn.origin, before, fresh)
         after: dict[str, Any] = dict(before) if before is not None else {"id": turn.id}
+        first = turn.known.shadow is None
         for name, value in fresh.items():
+            if first and before is not None and value in _EMPTY and after.get(name) not in _EMPTY:
+                continue  # a channel that never had a value has not removed the others'
             if name in _MERGED and isinstance(value, dict):
                 after[name] = {**after.get(name, {}), **value}
-            elif owner == channel.name or key.kind in _SHARED or after.get(name) in (None, [], {}):
+            elif owner == channel.name or key.kind in _SHARED or after.get(name) in _EMPTY:
                 after[name] = value
         if isinstance(seen.entity, Order) and owner == channel.name:
             wrong = [d.model_dump(mode="json") for d in seen.entity.check()]

@@ -1,76 +1,87 @@
-"""The filter dialects of CloudEvents Subscriptions as one small tree of predicates over an event's attributes."""
+"""The filter dialects of CloudEvents Subscriptions as one small tree of predicates over an event."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
+from typing import TypeAlias, cast
 
-from omnibridge.errors import ConfigError
+from omnibridge.cesql import Expression, attribute_text, compile
 from omnibridge.event import AttributeValue
-from omnibridge.model import PREFIX, catalogue, full_type
+from omnibridge.model import full_type, short_type
+from omnibridge.routing.names import full_names, type_prefix
 
 __all__ = [
     "All",
     "Any_",
     "Attributes",
+    "Data",
     "Exact",
     "Filter",
     "Not",
     "Prefix",
+    "Sql",
     "Suffix",
-    "parse_filter",
+    "describe",
+    "nested",
+    "sql",
     "type_filter",
-    "type_prefix",
 ]
 
-Attributes = Mapping[str, AttributeValue]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+"""An event's context attributes by name."""
 
-
-def _text(value: AttributeValue | None) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+Data: TypeAlias = Callable[[], object] | None
+"""Gives the event's parsed data, and is called only where a CESQL function reads it. None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """Attribute `name` equals `value`, case-sensitively. Short type names were made full when it was parsed."""
+    """Attribute `name` equals `value`, case-sensitively. `type` takes a short name too."""
 
     name: str
     value: str
 
-    def matches(self, attributes: Attributes) -> bool:
+    def __post_init__(self) -> None:
+        if self.name == "type":
+            object.__setattr__(self, "value", full_type(self.value))
+
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds."""
-        return _text(attributes.get(self.name)) == self.value
+        return attribute_text(attributes.get(self.name)) == self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Attribute `name` begins with `value`."""
+    """Attribute `name` begins with `value`. `type` takes the beginning of a short name too: `order.`."""
 
     name: str
     value: str
 
-    def matches(self, attributes: Attributes) -> bool:
+    def __post_init__(self) -> None:
+        if self.name == "type":
+            object.__setattr__(self, "value", type_prefix(self.value))
+
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds; a missing attribute begins with nothing."""
-        text = _text(attributes.get(self.name))
+        text = attribute_text(attributes.get(self.name))
         return text is not None and text.startswith(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Suffix:
-    """Attribute `name` ends with `value`."""
+    """Attribute `name` ends with `value`. Of `type`, the short name may end with it: `.placed`."""
 
     name: str
     value: str
 
-    def matches(self, attributes: Attributes) -> bool:
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds; a missing attribute ends with nothing."""
-        text = _text(attributes.get(self.name))
-        return text is not None and text.endswith(self.value)
+        text = attribute_text(attributes.get(self.name))
+        if text is None:
+            return False
+        return text.endswith(self.value) or (self.name == "type" and short_type(text).endswith(self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +90,9 @@ class All:
 
     parts: tuple[Filter, ...]
 
-    def matches(self, attributes: Attributes) -> bool:
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds."""
-        return all(part.matches(attributes) for part in self.parts)
+        return all(part.matches(attributes, data) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +101,9 @@ class Any_:
 
     parts: tuple[Filter, ...]
 
-    def matches(self, attributes: Attributes) -> bool:
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds."""
-        return any(part.matches(attributes) for part in self.parts)
+        return any(part.matches(attributes, data) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +112,52 @@ class Not:
 
     part: Filter
 
-    def matches(self, attributes: Attributes) -> bool:
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
         """Whether it holds."""
-        return not self.part.matches(attributes)
+        return not self.part.matches(attributes, data)
 
 
-Filter = Exact | Prefix | Suffix | All | Any_ | Not
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A CESQL expression; an error, such as a missing attribute, is no match. Made by `sql`.
 
-_KINDS = frozenset(name.split(".", 1)[0] for name in (entry.name for entry in catalogue()))
+    Two are equal when they ask the same, however they are spaced.
+    """
+
+    expression: Expression = field(compare=False)
+    shape: object = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _shape(self.expression.tree))
+
+    @property
+    def text(self) -> str:
+        """As it was written: of a part of an expression, that part."""
+        start, end = self.expression.tree.span
+        return self.expression.text[start:end]
+
+    def matches(self, attributes: Attributes, data: Data = None) -> bool:
+        """Whether it holds."""
+        return self.expression.matches(attributes, data)
 
 
-def type_prefix(text: str) -> str:
-    """`order.` → `io.omnibridge.order.`: a beginning of a short type name made full; others stay as they are."""
-    return PREFIX + text if text.split(".", 1)[0] in _KINDS and "." in text else text
+Filter: TypeAlias = Exact | Prefix | Suffix | All | Any_ | Not | Sql
+
+
+def _shape(value: object) -> object:
+    """A syntax tree without the places that it came from, so that it can be compared."""
+    if isinstance(value, tuple):
+        return tuple(_shape(item) for item in cast("tuple[object, ...]", value))
+    if is_dataclass(value):
+        parts = (getattr(value, one.name) for one in fields(value) if one.name != "span")
+        return (type(value).__name__, *(_shape(part) for part in parts))
+    return (type(value).__name__, value)  # 1 and True are equal to Python
+
+
+@lru_cache(maxsize=4096)
+def sql(text: str) -> Sql:
+    """A filter from CESQL text, with short type names. Raises ExpressionError with position and remedy."""
+    return Sql(compile(text, rewrite=full_names))
 
 
 def type_filter(name: str) -> Filter:
@@ -121,45 +165,36 @@ def type_filter(name: str) -> Filter:
     if name == "*":
         return All(())
     if name.endswith("*"):
-        return Prefix("type", type_prefix(name[:-1]))
-    return Exact("type", full_type(name))
+        return Prefix("type", name[:-1])
+    return Exact("type", name)
 
 
-def parse_filter(value: object, where: str) -> Filter:
-    """One filter object of the Subscriptions API: `{"exact": {"type": "order.placed"}}`, nested by all, any and not.
-
-    Raises ConfigError with the place of what is wrong.
-    """
-    table: Any = value
-    if not isinstance(table, Mapping) or len(table) != 1:  # pyright: ignore[reportUnknownArgumentType]
-        raise ConfigError("a filter is a table with one dialect", where=where, remedy=f"one of {', '.join(_DIALECTS)}")
-    dialect, body = next(iter(cast("Mapping[str, Any]", table).items()))
-    place = f"{where}.{dialect}"
-    if dialect in ("all", "any"):
-        if not isinstance(body, list) or not body:
-            raise ConfigError("needs a list of filters", where=place)
-        nested = tuple(parse_filter(item, f"{place}[{i}]") for i, item in enumerate(cast("list[Any]", body)))
-        return All(nested) if dialect == "all" else Any_(nested)
-    if dialect == "not":
-        return Not(parse_filter(body, place))
-    if dialect not in ("exact", "prefix", "suffix"):
-        raise ConfigError("unknown filter dialect", where=place, remedy=f"one of {', '.join(_DIALECTS)}")
-    if not isinstance(body, Mapping) or not body:
-        raise ConfigError("needs a table of attribute names and values", where=place)
-    parts: list[Filter] = []
-    for name, text in cast("Mapping[str, Any]", body).items():
-        if not isinstance(text, str) or not text:
-            raise ConfigError("attribute names and values are non-empty text", where=place)
-        parts.append(_simple(dialect, name, text))
-    return parts[0] if len(parts) == 1 else All(tuple(parts))
+def nested(part: Filter) -> Iterator[Filter]:
+    """The filter and every one inside it, parents first."""
+    yield part
+    if isinstance(part, All | Any_):
+        for one in part.parts:
+            yield from nested(one)
+    elif isinstance(part, Not):
+        yield from nested(part.part)
 
 
-def _simple(dialect: str, name: str, text: str) -> Filter:
-    if dialect == "exact":
-        return Exact(name, full_type(text) if name == "type" else text)
-    if dialect == "prefix":
-        return Prefix(name, type_prefix(text) if name == "type" else text)
-    return Suffix(name, text)
-
-
-_DIALECTS = ("exact", "prefix", "suffix", "all", "any", "not")
+def describe(part: Filter) -> str:
+    """A filter as a person would say it."""
+    match part:
+        case Exact():
+            return f"{part.name} = {short_type(part.value)!r}"
+        case Prefix():
+            return f"{part.name} begins with {part.value!r}"
+        case Suffix():
+            return f"{part.name} ends with {part.value!r}"
+        case Not():
+            return f"not ({describe(part.part)})"
+        case Any_():
+            return " or ".join(describe(p) for p in part.parts) or "nothing"
+        case All():
+            return " and ".join(f"({describe(p)})" if isinstance(p, Any_) else describe(p) for p in part.parts) or (
+                "every event"
+            )
+        case Sql():
+            return part.text

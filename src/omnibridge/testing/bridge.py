@@ -11,6 +11,7 @@ import anyio.lowlevel
 from omnibridge.bridge import Bridge
 from omnibridge.config import parse
 from omnibridge.connector import AnyConnector, Outgoing, Reply, Sandbox
+from omnibridge.journal import Journal
 from omnibridge.registry import Registry
 from omnibridge.testing.clock import ManualClock
 from omnibridge.testing.transport import SandboxTransport
@@ -34,12 +35,16 @@ class TestBridge(Bridge):
         connectors: Iterable[AnyConnector] = (),
         env: Mapping[str, str] | None = None,
         clock: ManualClock | None = None,
+        journal: Journal | None = None,
+        vendors: SandboxTransport | None = None,
     ) -> None:
         self.time = clock or ManualClock()
-        self.vendors = SandboxTransport(sandboxes or {})
+        self.vendors = vendors or SandboxTransport(sandboxes or {})
         connectors = tuple(connectors)
         config = parse(toml, env or {}, Registry(connectors), name="bridge.toml", folder=Path())
-        super().__init__(config, connectors=connectors, memory=True, clock=self.time, transport=self.vendors)
+        super().__init__(
+            config, connectors=connectors, memory=True, journal=journal, clock=self.time, transport=self.vendors
+        )
 
     async def receive(self, outgoing: Outgoing) -> Reply:
         """Take in a webhook as the daemon would."""

@@ -77,7 +77,7 @@ def _wire_address(address: Address) -> dict[str, Any]:
 
 
 def _differs(wanted: Mapping[str, Any], there: Node, region: str | None) -> dict[str, Any]:
-    """The part of `wanted` that the profile does not say yet. Addresses are compared and written whole."""
+    """The part of `wanted` that the profile does not say yet; an address with the parts that go."""
     changes: dict[str, Any] = {}
     for name, value in wanted.items():
         known: Any = there.raw.get(name)
@@ -85,12 +85,18 @@ def _differs(wanted: Mapping[str, Any], there: Node, region: str | None) -> dict
             known = email_or_none(known) or known
         elif name == "phone_number" and known:
             known = phone_or_none(known, region) or known
-        if (known or None) == (value or None):
-            continue
-        if name == "address" and value and known:
-            value = {**dict.fromkeys(known), **value}
-        changes[name] = value
+        elif name == "address" and known:
+            value = _address_over(value or {}, known)
+        if (known or None) != (value or None):
+            changes[name] = value
     return changes
+
+
+def _address_over(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The address to write over a known one: what is not wanted is null, but the country, which Square never clears."""
+    kept = {"country": known["country"]} if "country" in known else {}
+    gone = {name: None for name in known if name not in wanted and name != "country"}
+    return {**kept, **gone, **wanted}
 
 
 def _clears(changes: Mapping[str, Any]) -> bool:

@@ -235,6 +235,7 @@ def _totals(node: Node, fields: dict[str, Any], total: Money) -> None:
     shipping: list[ShippingLine] = []
     for charge in node.nodes("service_charges"):
         uid, amount = charge.text("uid") or "", charge.money("applied_money") or charge.money("amount_money")
+        charge.leave("uid")
         if amount is None:
             continue
         if uid.startswith("shipping-"):

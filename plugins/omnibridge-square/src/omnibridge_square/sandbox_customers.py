@@ -64,6 +64,8 @@ class CustomersSandbox(SandboxBase):
             elif name == "address":
                 whole = {**record.get(name, {}), **value}
                 record[name] = {key: one for key, one in whole.items() if one is not None}
+                if not record[name]:
+                    del record[name]
             else:
                 record[name] = value
         record["version"] = record.get("version", -1) + 1
