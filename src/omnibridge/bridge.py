@@ -303,7 +303,7 @@ class Bridge:
 
     async def idle(self) -> None:
         """Return when nothing is left to do at this moment: for the end of a script."""
-        while True:  # noqa: ASYNC110 - threads and sockets are at work, which no event of ours tells of
+        while True:
             await anyio.sleep(0.005)
             if not self.processor.idle or not all(worker.idle for worker in self.workers.values()):
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -42,7 +42,7 @@ def configuration(path: Path) -> Config:
 
 
 @asynccontextmanager
-async def attached(path: Path) -> AsyncIterator[Journal]:
+async def attached(path: Path) -> AsyncGenerator[Journal]:
     """The journal of a configuration, beside a daemon that may be running on it."""
     config = load(path, os.environ, Registry())
     if not config.journal_path.exists():
@@ -60,7 +60,7 @@ def run_async(function: Callable[..., Awaitable[R]], *args: Any) -> R:
 
 
 def main() -> None:
-    """The console script. Every error is one message on stderr and a non-zero exit code; no traceback reaches anyone."""
+    """The console script. Every error is one message on stderr and a non-zero exit code, never a traceback."""
     try:
         app()
     except OmniBridgeError as error:

@@ -24,13 +24,18 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
     for number, line in enumerate(text.splitlines(), 1):
         header = _HEADER.match(line)
         if header:
-            table = tuple(_parts(header[2]))
+            *outer, last = _parts(header[2]) or [""]
+            table = ()
+            for part in outer:
+                table = (*table, part)
+                if table in counts:  # inside the last element of an array
+                    table = (*table, counts[table])
+            table = (*table, last)
             if header[1] == "[[":
-                place = counts.get(table, -1) + 1
-                counts[table] = place
-                table = (*table, place)
-            elif table and table[:1] in counts:  # a table inside the last element of an array
-                table = (table[0], counts[table[:1]], *table[1:])
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            elif table in counts:
+                table = (*table, counts[table])
             lines.setdefault(table, number)
             continue
         key = _KEY.match(line)

@@ -7,12 +7,10 @@ from typing import Protocol, TypeAlias
 
 from omnibridge.config.model import ConfigFile, RouteSection
 from omnibridge.errors import ConfigError
+from omnibridge.ingress import EVENTS_CHANNEL
 from omnibridge.routing import All, Any_, Exact, Filter, Route, doubts, nested, parse_filter, parse_sql, type_filter
 
-__all__ = ["EVENTS", "read_routes"]
-
-EVENTS = "events"
-"""The name by which routes know events that were published here, and came from no channel."""
+__all__ = ["read_routes"]
 
 
 _Path: TypeAlias = tuple[str | int, ...]
@@ -46,7 +44,7 @@ def _route(file: ConfigFile, place: int, section: RouteSection, report: Report) 
     if not (section.events or section.source or section.filters or section.when):
         report(where, "matches every event", "say which with events, from, filters or when; events = ['*'] for all")
     whole = parts[0] if len(parts) == 1 else All(tuple(parts))
-    for doubt in doubts(whole, {*file.channels, EVENTS}):
+    for doubt in doubts(whole, {*file.channels, EVENTS_CHANNEL}):
         field = next((field for field, part in found if any(one is doubt.part for one in nested(part))), where)
         report(field, f"{doubt.clause}: {doubt.what}", doubt.remedy, warning=True)
     return Route(section.name, whole, tuple(section.to), section.on_poison, section.on_unknown, section.echo)
@@ -55,7 +53,7 @@ def _route(file: ConfigFile, place: int, section: RouteSection, report: Report) 
 def _channels(file: ConfigFile, place: int, section: RouteSection, report: Report) -> None:
     for field, channels in (("from", section.source), ("to", section.to)):
         for channel in channels:
-            if channel not in file.channels and not (field == "from" and channel == EVENTS):
+            if channel not in file.channels and not (field == "from" and channel == EVENTS_CHANNEL):
                 report(
                     ("routes", place, field),
                     f"there is no channel {channel!r}",

@@ -18,7 +18,10 @@ __all__ = ["Delivery", "Later", "Receipt", "Reference"]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`external_id` in this channel is the canonical entity `id`; None means the entity being delivered.
+    """`external_id` in this channel is the canonical entity `id`.
+
+    `id` None means the entity being delivered; for a command, the new thing that it made (a message), which gets its
+    canonical id from this reference.
 
     `kind` is the entity kind, or a connector's own word for a helper record it must find again (`shopify.metafield`).
     """

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import structlog
@@ -145,8 +145,7 @@ async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
 
 def _first(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
-        nested: tuple[BaseException, ...] = error.exceptions
-        error = nested[0]
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return str(error)
 
 

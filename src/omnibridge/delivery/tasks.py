@@ -18,6 +18,7 @@ from omnibridge.connector import (
     Later,
     Lookup,
     Receipt,
+    Reference,
     dump_observations,
 )
 from omnibridge.delivery.exchange import Exchange, Vendor
@@ -27,7 +28,7 @@ from omnibridge.delivery.outcome import Done
 from omnibridge.errors import Permanent
 from omnibridge.event import Event
 from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task
-from omnibridge.model import Command, Entity, Ref, entity_class
+from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
 
 __all__ = ["Gate", "Refused", "Tasks", "recurring_tasks"]
 
@@ -127,10 +128,13 @@ class Tasks:
 
         async def keep(effect: Keep) -> None:
             reference = effect.reference
-            id_ = reference.id or own
-            if id_ is None:
-                raise Permanent("a reference without a canonical id", remedy="set Reference.id")
-            await self._vendor.journal.keep(claimed.id, self._channel.name, reference, id_)
+            await self._vendor.journal.keep(claimed.id, self._channel.name, reference, self._id(reference, own))
+
+        async def emit(effect: Emit) -> None:
+            # What the vendor let slip while it answered, such as an opt-out, is as true as a webhook of it.
+            await self._vendor.journal.emit(
+                claimed.id, self._inbox(Origin.READ, dump_observations(effect.observations)), None
+            )
 
         return Exchange(
             self._vendor,
@@ -139,6 +143,7 @@ class Tasks:
             generation=claimed.generation,
             steps=steps,
             keep=None if read_only else keep,
+            emit=None if read_only else emit,
             cleared=cleared,
         )
 
@@ -180,15 +185,18 @@ class Tasks:
     def _done(self, claimed: Claimed, subject: Any, receipt: Receipt, text: str | None = None) -> Done:
         channel, own = self._channel.name, subject.id if isinstance(subject, Entity) else None
         references = tuple(
-            ReferenceWrite(channel, reference.kind, reference.external_id, id_)
+            ReferenceWrite(channel, reference.kind, reference.external_id, self._id(reference, own))
             for reference in receipt.references
-            if (id_ := reference.id or own) is not None
         )
         inbox: tuple[NewInbox, ...] = ()
         if receipt.snapshots:
             origin = Origin.RECEIPT if isinstance(subject, Entity) else Origin.READ
             inbox = (self._inbox(origin, dump_observations(receipt.snapshots)),)
         return Done(text or receipt.note, references, inbox)
+
+    def _id(self, reference: Reference, own: str | None) -> str:
+        """What a reference means: the entity delivered, or for a command the new thing, named by its first reference."""
+        return reference.id or own or canonical_id(self._channel.name, reference.kind, reference.external_id)
 
     def _inbox(self, origin: Origin, body: bytes) -> NewInbox:
         return NewInbox(self._channel.name, origin, body, self._vendor.clock.now())

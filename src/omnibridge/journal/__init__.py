@@ -28,8 +28,11 @@ from omnibridge.journal.rows import (
 from omnibridge.journal.seal import ClearSeal, KeyringSeal, Seal
 from omnibridge.journal.sqlite import SqliteJournal, open_journal
 from omnibridge.journal.sqlite_copy import restore
+from omnibridge.journal.sqlite_file import sqlite_version
+from omnibridge.journal.sqlite_schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
+    "SCHEMA_VERSION",
     "Accepted",
     "Attempt",
     "Claimed",
@@ -60,4 +63,5 @@ __all__ = [
     "Task",
     "open_journal",
     "restore",
+    "sqlite_version",
 ]

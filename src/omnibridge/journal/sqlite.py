@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from functools import partial
 
 import anyio
+import apsw
 
 from omnibridge.clock import Clock
 from omnibridge.connector import Reference
+from omnibridge.errors import StorageError
 from omnibridge.journal import sqlite_care as care
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
@@ -216,11 +218,12 @@ class SqliteJournal(Looking):
 
 @asynccontextmanager
 async def open_journal(
-    path: str | os.PathLike[str] | None, *, seal: Seal, clock: Clock, vfs: str | None = None
+    path: str | os.PathLike[str] | None, *, seal: Seal, clock: Clock, vfs: str | None = None, attach: bool = False
 ) -> AsyncGenerator[SqliteJournal]:
     """Open the journal in a file, made where there is none; in memory and without threads for None.
 
-    `vfs` names a registered SQLite VFS, for tests that cut the power. Raises StorageError when another process has
+    `vfs` names a registered SQLite VFS, for tests that cut the power. `attach` looks at and mends a journal that a
+    daemon may be running on: it takes no lock, claims nothing and makes no file. Raises StorageError when another process has
     the journal open or the file cannot be used, SchemaError when it is not a journal or a newer one.
     """
     if path is None:
@@ -233,7 +236,7 @@ async def open_journal(
         return
     place = os.fspath(path)
     # In a thread: recovering a long log takes a while, and the event loop may be serving already.
-    held, ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs)
+    held, ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs, attach)
     try:
         journal = SqliteJournal(ledger, Reading(reader), seal, clock)
         journal.start_threads(checkpoints, partial(open_reader, place, vfs))
@@ -242,15 +245,27 @@ async def open_journal(
         finally:
             await journal.close()
     finally:
-        held.close()
+        if held is not None:
+            held.close()
 
 
 def _open_file(path: str, vfs: str | None) -> tuple[Connection, Ledger, Connection, Connection]:
-    held = lock(path)
-    try:
+    """The lock, the writing side, and connections for reading and for checkpoints; blocks."""
+    with ExitStack() as opened:
+        held = lock(path)
+        opened.callback(held.close)
         prepare(path)
-        ledger = Ledger(open_writer(path, vfs))
-        return held, ledger, open_reader(path, vfs), connect(path, vfs)
-    except BaseException:
-        held.close()
-        raise
+        try:
+            writer = open_writer(path, vfs)
+            opened.callback(writer.close)
+            reader = open_reader(path, vfs)
+            opened.callback(reader.close)
+            checkpoints = connect(path, vfs)
+            opened.callback(checkpoints.close)
+            ledger = Ledger(writer)
+        except apsw.Error as error:
+            raise StorageError(
+                f"the journal cannot be opened: {error}", where=path, remedy="check its disk, or restore a backup"
+            ) from error
+        opened.pop_all()
+    return held, ledger, reader, checkpoints

@@ -18,6 +18,11 @@ _OLDEST = (3, 51, 3)
 _CACHE_KIB = 65_536
 
 
+def sqlite_version() -> str:
+    """The version of the SQLite that apsw brings."""
+    return apsw.sqlite_lib_version()
+
+
 def _check_library() -> None:
     found = apsw.sqlite_lib_version()
     if tuple(map(int, found.split("."))) < _OLDEST:

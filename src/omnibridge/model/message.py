@@ -38,7 +38,7 @@ class MessageState(OpenEnum):
 
     @property
     def rank(self) -> int:
-        """Its place on the way: 0 is accepted; delivered, undelivered, failed, cancelled and received end it; read is last."""
+        """Its place on the way: 0 is accepted; delivered, failed and their like end it; read comes last."""
         return _RANKS[self]
 
 

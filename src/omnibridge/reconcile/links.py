@@ -64,7 +64,7 @@ def links_in(model: type[BaseModel], data: Mapping[str, Any]) -> list[dict[str, 
 
 
 def resolved(model: type[BaseModel], data: dict[str, Any], id_of: Callable[[str, str], str]) -> dict[str, Any]:
-    """A copy of an entity's JSON with canonical references: the vendor's ids leave it, as no other channel may read them.
+    """A copy of an entity's JSON with canonical references: the vendor's ids leave it, no other channel reads them.
 
     `id_of(kind, external id)` gives the canonical id. Only what holds references is copied; the rest is shared.
     """

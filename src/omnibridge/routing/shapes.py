@@ -120,6 +120,8 @@ def _shape(annotation: Any) -> Shape:
         return Shape("list")
     if get_origin(annotation) is dict:
         return Shape("object")
+    if annotation is AwareDatetime:  # which is no datetime to a type checker
+        return Shape("moment")
     if not isinstance(annotation, type):
         return _ANYTHING
     if issubclass(annotation, Enum):
@@ -136,5 +138,5 @@ _KINDS: tuple[tuple[type | tuple[type, ...], ShapeKind], ...] = (
     (str, "text"),
     (bool, "boolean"),
     (int, "integer"),
-    ((datetime, date, AwareDatetime), "moment"),
+    ((datetime, date), "moment"),
 )

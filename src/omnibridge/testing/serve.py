@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,9 +120,9 @@ def _handler(sandbox: Sandbox, lock: threading.Lock) -> Callable[..., BaseHTTPRe
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30.0, step: float = 0.02) -> bool:
     """Poll `condition` until it holds; False when it did not in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    pause = threading.Event()
+    for _ in range(int(seconds / step)):
         if condition():
             return True
-        time.sleep(step)
+        pause.wait(step)
     return condition()
