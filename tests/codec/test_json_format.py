@@ -111,6 +111,7 @@ def test_members_that_are_no_attribute_name(name):
         body()[:-1] + b',,"data":1}',
         b'{,"data":1}',
         b'{"specversion":"1.0","source":"/","type":"t","id":"x,"data":1,"}',  # valid once the data is cut out
+        body()[:-1] + b',"x": "data":1,2}',  # and this
         body()[:-1] + b',"data":NaN}',
         body()[:-1] + b',"data":Infinity}',
         body()[:-1] + b',"data":01}',
