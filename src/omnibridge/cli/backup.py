@@ -30,9 +30,7 @@ def backup_command(
 
     run_async(work)
     loaded = load(config, os.environ, Registry())
-    say(
-        f"written to {target}; it can be read only with the keyring {loaded.keyring_path}: keep a copy of that elsewhere"
-    )
+    say(f"written to {target}; only the keyring {loaded.keyring_path} opens it: keep a copy of that elsewhere")
 
 
 @app.command("restore")

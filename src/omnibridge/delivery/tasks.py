@@ -195,7 +195,7 @@ class Tasks:
         return Done(text or receipt.note, references, inbox)
 
     def _id(self, reference: Reference, own: str | None) -> str:
-        """What a reference means: the entity delivered, or for a command the new thing, named by its first reference."""
+        """What a reference means: the entity delivered, or for a command the new thing that it made."""
         return reference.id or own or canonical_id(self._channel.name, reference.kind, reference.external_id)
 
     def _inbox(self, origin: Origin, body: bytes) -> NewInbox:

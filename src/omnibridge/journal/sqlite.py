@@ -223,8 +223,8 @@ async def open_journal(
     """Open the journal in a file, made where there is none; in memory and without threads for None.
 
     `vfs` names a registered SQLite VFS, for tests that cut the power. `attach` looks at and mends a journal that a
-    daemon may be running on: it takes no lock, claims nothing and makes no file. Raises StorageError when another process has
-    the journal open or the file cannot be used, SchemaError when it is not a journal or a newer one.
+    daemon may be running on: it takes no lock, claims nothing and makes no file. Raises StorageError when another
+    process has the journal open or the file cannot be used, SchemaError when it is not a journal or a newer one.
     """
     if path is None:
         db = open_memory()

@@ -225,7 +225,7 @@ class Reconciler:
     # -- occurrences -----------------------------------------------------------------------------------------------
 
     def occurrence(self, channel: ChannelView, seen: Occurrence, received: datetime, derived: Derived) -> None:
-        """Take an occurrence in: a whole CloudEvent keeps its identity, anything else becomes an event of the channel."""
+        """Take an occurrence in: a whole CloudEvent keeps its identity, anything else gets one."""
         if seen.event is not None:
             event = seen.event
             if "partitionkey" not in event.extensions and event.subject:
