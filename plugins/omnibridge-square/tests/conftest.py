@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from omnibridge_square.connector import CONNECTOR
@@ -51,20 +52,19 @@ class Rig:
         finally:
             self.requests += drive.requests
 
-    def delivery(
-        self, entity: Entity, key: str = "11111111-1111-4111-8111-111111111111", verb: str = "updated"
-    ) -> Delivery:
+    def delivery(self, entity: Entity, key: str | None = None, verb: str = "updated") -> Delivery:
         id_ = entity.id or self.id(entity.KIND)
         event = Event.make(
             f"io.omnibridge.{entity.KIND}.{verb}.v1", entity, id="evt-1", source="/t/shopify/shop", subject=id_
         )
         own = self.references.get((entity.KIND, id_))
-        return Delivery(key, "till", event, own=own, references=dict(self.references), related=dict(self.related))
+        return Delivery(
+            key or "key", "till", event, own=own, references=dict(self.references), related=dict(self.related)
+        )
 
-    def deliver(
-        self, entity: Entity, key: str = "11111111-1111-4111-8111-111111111111", crash_at: int | None = None
-    ) -> Receipt:
+    def deliver(self, entity: Entity, key: str | None = None, crash_at: int | None = None) -> Receipt:
         """One attempt; the effect number `crash_at` is not performed, or performed and its answer lost (negative)."""
+        key = key or str(uuid5(NAMESPACE_URL, f"{entity.KIND} {entity.model_dump_json(exclude_unset=True)}"))
         delivery = self.delivery(entity, key)
         [deliver] = [one for one in CONNECTOR.delivers if one.accepts is type(entity)]
         http = Http(lambda step: f"{key[: -len(step)]}{step}" if len(step) < 20 else step)

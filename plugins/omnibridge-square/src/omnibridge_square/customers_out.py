@@ -228,4 +228,6 @@ def _told(settings: SquareSettings, there: Node, wanted: Mapping[str, Any] | Non
     fields = {name: getattr(told.entity, name) for name in names if name in told.entity.model_fields_set}
     # A field that was cleared is absent in Square's answer; that it is empty now is what the answer says.
     cleared: dict[str, Any] = {name: None for name, theirs in _PLAIN.items() if wanted.get(theirs, "") is None}
+    if wanted.get("address", "") is None:
+        cleared["addresses"] = ()
     return (Snapshot(Customer(**{**cleared, **fields}), told.external_id, told.version, ours=told.ours),)

@@ -1,0 +1,259 @@
+"""Fulfilments, payments and stock counts to Square."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from omnibridge_square.inbound import translate
+from omnibridge_square.outbound import normal_level
+
+from omnibridge.connector import Snapshot
+from omnibridge.errors import Permanent
+from omnibridge.model import (
+    Fulfilment,
+    FulfilmentMethod,
+    FulfilmentState,
+    InventoryLevel,
+    Money,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Ref,
+)
+
+
+@pytest.fixture
+def order_id(rig) -> str:
+    """An order at Square with a pick-up, known here as `ord-1`."""
+    made = rig.sandbox._new_order(
+        {
+            "location_id": "L-MAIN",
+            "line_items": [
+                {"uid": "a", "name": "Tea", "quantity": "1", "base_price_money": {"amount": 3000, "currency": "DKK"}}
+            ],
+            "fulfillments": [
+                {
+                    "uid": "f1",
+                    "type": "PICKUP",
+                    "state": "PROPOSED",
+                    "pickup_details": {"recipient": {"display_name": "Guest"}, "schedule_type": "ASAP"},
+                },
+                {
+                    "uid": "f2",
+                    "type": "SHIPMENT",
+                    "state": "PROPOSED",
+                    "shipment_details": {"recipient": {"display_name": "Guest"}},
+                },
+            ],
+        }
+    )
+    rig.references["order", "ord-1"] = made["id"]
+    return made["id"]
+
+
+def fulfilment(rig, **fields: Any) -> Fulfilment:
+    return Fulfilment(
+        **{
+            "id": rig.id("fulfilment"),
+            "order": Ref(kind="order", id="ord-1"),
+            "method": FulfilmentMethod.PICKUP,
+            **fields,
+        }
+    )
+
+
+def moves(rig, order_id: str) -> dict[str, Any]:
+    return {one["uid"]: one for one in rig.sandbox.orders[order_id]["fulfillments"]}
+
+
+def test_a_fulfilment_moves_forward_only(rig, order_id):
+    at = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    receipt = rig.deliver(fulfilment(rig, state=FulfilmentState.READY, pickup_at=at))
+    assert moves(rig, order_id)["f1"]["state"] == "PREPARED"
+    assert moves(rig, order_id)["f1"]["pickup_details"]["pickup_at"] == "2026-11-23T09:00:00.000Z"
+    [told] = receipt.snapshots
+    assert (told.external_id, told.version) == (f"{order_id}:f1", 2)
+    assert told.entity.model_fields_set == {"order", "state", "state_raw", "pickup_at"}
+    assert rig.references["fulfilment", rig.id("fulfilment")] == f"{order_id}:f1"
+    rig.deliver(fulfilment(rig, state=FulfilmentState.ACCEPTED, pickup_at=at))
+    assert moves(rig, order_id)["f1"]["state"] == "PREPARED"
+    assert rig.sandbox.orders[order_id]["version"] == 2
+
+
+def test_tracking_goes_to_the_shipment(rig, order_id):
+    rig.deliver(
+        fulfilment(
+            rig,
+            method=FulfilmentMethod.SHIP,
+            state=FulfilmentState.DELIVERED,
+            carrier="Post",
+            tracking_numbers=("T1", "T2"),
+            tracking_urls=("https://example.com/T1",),
+        )
+    )
+    found = moves(rig, order_id)["f2"]
+    assert found["state"] == "COMPLETED"
+    assert found["shipment_details"] == {
+        "recipient": {"display_name": "Guest"},
+        "carrier": "Post",
+        "tracking_number": "T1",
+        "tracking_url": "https://example.com/T1",
+    }
+    assert moves(rig, order_id)["f1"]["state"] == "PROPOSED"
+
+
+def test_a_fulfilment_without_a_place_at_square(rig, order_id):
+    assert rig.deliver(fulfilment(rig, method=FulfilmentMethod.DIGITAL)).note
+    with pytest.raises(Permanent) as caught:
+        rig.deliver(fulfilment(rig, order=Ref(kind="order", id="unknown")))
+    assert caught.value.code == "NO_ORDER"
+    del rig.sandbox.orders[order_id]["version"]
+    assert "till" in (rig.deliver(fulfilment(rig, state=FulfilmentState.READY)).note or "")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, -1, -2, -3])
+def test_interrupted_anywhere_a_fulfilment_moves_once(rig, order_id, crash, at):
+    with pytest.raises(crash):
+        rig.deliver(fulfilment(rig, state=FulfilmentState.READY), crash_at=at)
+    rig.deliver(fulfilment(rig, state=FulfilmentState.READY))
+    assert rig.sandbox.orders[order_id]["version"] == 2
+
+
+def payment(rig, **fields: Any) -> Payment:
+    return Payment(
+        **{
+            "id": rig.id("payment"),
+            "order": Ref(kind="order", id="ord-1"),
+            "amount": Money(amount=Decimal("30.00"), currency="DKK"),
+            "method": PaymentMethod.CARD,
+            "state": PaymentState.CAPTURED,
+            "gateway": "web-pay",
+            **fields,
+        }
+    )
+
+
+def test_money_that_came_elsewhere_makes_the_order_paid(rig, order_id):
+    receipt = rig.deliver(payment(rig))
+    body = json.loads(rig.requests[-1].body)
+    assert len(body.pop("idempotency_key")) <= 45
+    assert body == {
+        "source_id": "EXTERNAL",
+        "external_details": {"type": "CARD", "source": "web-pay"},
+        "amount_money": {"amount": 3000, "currency": "DKK"},
+        "order_id": order_id,
+        "autocomplete": True,
+        "reference_id": rig.id("payment"),
+    }
+    assert rig.sandbox.orders[order_id]["net_amount_due_money"]["amount"] == 0
+    [told] = receipt.snapshots
+    assert (told.entity.state, told.ours) == (PaymentState.CAPTURED, rig.id("payment"))
+    assert rig.deliver(payment(rig)).note
+    assert len(rig.sandbox.payments) == 1
+
+
+def test_cash_and_money_that_has_not_come(rig, order_id):
+    assert rig.deliver(payment(rig, state=PaymentState.AUTHORIZED)).note
+    rig.deliver(payment(rig, method=PaymentMethod.CASH, tip=Money(amount=Decimal(5), currency="DKK")))
+    [found] = rig.sandbox.records()["payments"]
+    assert found["cash_details"] == {"buyer_supplied_money": {"amount": 3000, "currency": "DKK"}}
+    assert found["total_money"]["amount"] == 3500
+
+
+def test_too_much_money_is_refused(rig, order_id):
+    with pytest.raises(Permanent) as caught:
+        rig.deliver(payment(rig, amount=Money(amount=Decimal("30.01"), currency="DKK")))
+    assert caught.value.code == "PAYMENT_AMOUNT_MISMATCH"
+    with pytest.raises(Permanent, match="not at Square"):
+        rig.deliver(payment(rig, order=Ref(kind="order", id="unknown")))
+
+
+@pytest.mark.parametrize("at", [1, 2, -1, -2])
+def test_interrupted_anywhere_a_payment_is_recorded_once(rig, order_id, crash, at):
+    with pytest.raises(crash):
+        rig.deliver(payment(rig), crash_at=at)
+    rig.deliver(payment(rig))
+    assert len(rig.sandbox.payments) == 1
+
+
+def level(rig, **fields: Any) -> InventoryLevel:
+    rig.references["variant", "var-1"] = "V1"
+    rig.references["location", "loc-1"] = "L-MAIN"
+    return InventoryLevel(
+        **{
+            "id": rig.id("inventory"),
+            "variant": Ref(kind="variant", id="var-1"),
+            "location": Ref(kind="location", id="loc-1"),
+            "available": Decimal("7.50"),
+            **fields,
+        }
+    )
+
+
+def test_stock_is_set_by_a_count_at_the_time_it_was_taken(rig):
+    receipt = rig.deliver(level(rig, counted_at=rig.now - timedelta(hours=2)))
+    body = json.loads(rig.requests[-1].body)
+    assert body.pop("idempotency_key")
+    assert body == {
+        "changes": [
+            {
+                "type": "PHYSICAL_COUNT",
+                "physical_count": {
+                    "catalog_object_id": "V1",
+                    "location_id": "L-MAIN",
+                    "state": "IN_STOCK",
+                    "quantity": "7.5",
+                    "occurred_at": "2026-11-22T08:00:00.000Z",
+                },
+            }
+        ],
+        "ignore_unchanged_counts": True,
+    }
+    [told] = receipt.snapshots
+    assert told.entity.model_fields_set == {"variant", "location", "available"}
+    [echo] = rig.sandbox.outbox
+    [seen] = translate(rig.settings, rig.inbound(echo.body, dict(echo.headers)))
+    assert isinstance(seen, Snapshot)
+    assert (seen.external_id, seen.version, seen.entity.available) == (
+        told.external_id,
+        told.version,
+        told.entity.available,
+    )
+
+
+@pytest.mark.parametrize("age", [timedelta(days=3), timedelta(hours=-1)])
+def test_a_time_that_square_does_not_take_becomes_now(rig, age):
+    rig.deliver(level(rig, counted_at=rig.now - age))
+    told = json.loads(rig.requests[-1].body)["changes"][0]["physical_count"]
+    assert told["occurred_at"] == "2026-11-22T10:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("fields", "quantity"),
+    [
+        ({"available": Decimal("-3")}, "0"),
+        ({"available": None, "on_hand": Decimal(100)}, "100"),
+        ({"available": Decimal("0.1234567")}, "0.12346"),
+        ({"available": Decimal("1E+2")}, "100"),
+    ],
+)
+def test_quantities(rig, fields, quantity):
+    rig.deliver(level(rig, **fields))
+    assert json.loads(rig.requests[-1].body)["changes"][0]["physical_count"]["quantity"] == quantity
+    once = normal_level(rig.settings, level(rig, **fields))
+    assert normal_level(rig.settings, once) == once
+    assert format(once.available or Decimal(0), "f") == quantity
+
+
+def test_unmatched_stock_is_refused_and_unknown_stock_left_alone(rig):
+    assert rig.deliver(level(rig, available=None)).note
+    with pytest.raises(Permanent) as caught:
+        rig.deliver(level(rig, variant=Ref(kind="variant", id="other")))
+    assert (caught.value.code, bool(caught.value.remedy)) == ("NO_VARIANT", True)
+    with pytest.raises(Permanent) as caught:
+        rig.deliver(level(rig, location=Ref(kind="location", id="other")))
+    assert caught.value.code == "NO_LOCATION"
