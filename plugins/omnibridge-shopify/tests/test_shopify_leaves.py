@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from omnibridge_shopify import CONNECTOR
-from omnibridge_shopify.inbound import translate
 from omnibridge_shopify.sandbox import ShopifySandbox
 from omnibridge_shopify.sandbox_bodies import make_order, make_refund
 
@@ -144,7 +143,7 @@ def others(value):
 
 def seen(kit, topic, body):
     try:
-        return translate(kit.SETTINGS, kit.inbound(topic, body))
+        return kit.translate(kit.SETTINGS, kit.inbound(topic, body))
     except InvalidMessage:
         return None
 

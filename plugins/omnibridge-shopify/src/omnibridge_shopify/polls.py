@@ -58,7 +58,7 @@ async def _follow(
             since, after, count = high, None, 0
         else:
             after = page["endCursor"]
-        position = {"since": since, "high": high, "seen": seen}
+        position = {"since": since, "high": high, "seen": dict(seen)}
         if not ended:
             position |= {"after": after, "count": count}
         if since or after:

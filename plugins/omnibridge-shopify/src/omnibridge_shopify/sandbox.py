@@ -24,8 +24,7 @@ from omnibridge_shopify.settings import API_VERSION, Shopify
 
 __all__ = ["ShopifySandbox", "order_webhook", "signed"]
 
-_BUCKET = 2000.0
-_RESTORE = 100.0
+_SECONDS = 20  # the bucket holds what comes in so many
 _MOST = 1000.0
 _TOKEN_LIFE = 86_399
 
@@ -62,7 +61,7 @@ class ShopifySandbox(Sandbox):
     """One shop with one app. It knows the connector's own documents by their operation names and answers no others.
 
     Every change puts a webhook into `outbox` for each subscription of its topic, and for `webhook_url` when it is set.
-    `records()` shows customers, orders, stock levels and subscriptions.
+    `records()` shows customers, orders, stock levels and subscriptions. `restore` is the plan: points a second.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class ShopifySandbox(Sandbox):
         client: tuple[str, str] | None = None,
         currency: str = "DKK",
         webhook_url: str | None = None,
+        restore: float = 100.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         super().__init__(now)
@@ -84,7 +84,8 @@ class ShopifySandbox(Sandbox):
         self._client = client
         self._tokens = {token} if token else set[str]()
         self.store = Records(shop, currency, self.now, self._announce)
-        self.available = _BUCKET
+        self.restore = restore
+        self.available = restore * _SECONDS
         self._filled = self.now()
         self._events = 0
 
@@ -217,7 +218,7 @@ class ShopifySandbox(Sandbox):
     def _metered(self, name: str, cost: float, variables: Json) -> Response:
         now = self.now()
         elapsed = max(0.0, (now - self._filled).total_seconds())
-        self.available, self._filled = min(_BUCKET, self.available + elapsed * _RESTORE), now
+        self.available, self._filled = min(self.restore * _SECONDS, self.available + elapsed * self.restore), now
         if cost > _MOST:
             return self._failed("MAX_COST_EXCEEDED", f"Query cost is {cost:.0f}, which exceeds {_MOST:.0f}", cost)
         if cost > self.available:
@@ -238,9 +239,9 @@ class ShopifySandbox(Sandbox):
                 "requestedQueryCost": int(requested),
                 "actualQueryCost": int(actual) if actual is not None else None,
                 "throttleStatus": {
-                    "maximumAvailable": _BUCKET,
+                    "maximumAvailable": self.restore * _SECONDS,
                     "currentlyAvailable": int(self.available),
-                    "restoreRate": _RESTORE,
+                    "restoreRate": self.restore,
                 },
             }
         }
