@@ -93,13 +93,11 @@ def test_a_sale_of_tryton_is_left_alone(erp, sandbox, things):
 
 
 def test_ids_that_begin_alike_are_told_apart(erp, sandbox, things):
-    erp.place(things.order("o-1"))
-    erp.place(things.order("o-10"))
-    erp.place(things.order("o_1"))
-    erp.place(things.order("o-1"))
+    for id_ in ("o-10", "o-1", "o_1", "o-1"):
+        erp.place(things.order(id_))
     assert [row["reference"] for row in sandbox.records()["sale.sale"]] == [
-        "omnibridge:o-1 #1001",
         "omnibridge:o-10 #1001",
+        "omnibridge:o-1 #1001",
         "omnibridge:o_1 #1001",
     ]
 
@@ -203,6 +201,19 @@ def test_a_warning_of_tryton_is_a_refusal(erp, sandbox, things):
     sandbox.respond = respond  # somebody chose to ignore it always
     erp.place(things.order())
     assert sale_of(sandbox)["state"] == "processing"
+
+
+def test_a_button_that_somebody_else_pressed_is_pressed(erp, sandbox, things):
+    respond = sandbox.respond
+
+    def first(request):
+        if b"sale.sale.quote" in request.body:
+            sandbox.store.write("sale.sale", 1, {"state": "quotation", "number": "7"})
+        return respond(request)
+
+    sandbox.respond = first
+    erp.place(things.order())
+    assert (sale_of(sandbox)["state"], sale_of(sandbox)["number"]) == ("processing", "7")
 
 
 # ── Cancelling ───────────────────────────────────────────────────────────────────────────────────────────────────
