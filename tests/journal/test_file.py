@@ -229,3 +229,49 @@ async def test_the_log_of_a_running_journal_stays_bounded(opened, make, tmp_path
                 break
             await journal.accept(make.inbox(bytes(400_000)))
         assert size(tmp_path / "journal.db") < 40_000_000
+
+
+# -- beside a running daemon ---------------------------------------------------------------------------------------
+
+
+async def test_an_attached_one_looks_and_mends_while_another_runs(opened, make):
+    async with opened() as journal:
+        await journal.accept(make.inbox(b"bad"))
+        await journal.process([make.processed(1, invalid="why")])
+        await journal.ensure([make.delivery("a", "lane"), make.delivery("b", "lane")])
+        (one,) = await journal.claim("erp", 1, make.now)
+        await journal.settle(make.settled(one.id, "dead"))
+        async with opened(attach=True) as beside:
+            assert [row.id for row in await beside.deliveries(state="dead")] == [one.id]
+            assert await beside.replay([one.id], make.now) == 1
+            assert await beside.replay_inbox([1]) == 1
+            await beside.save_credential("shop", b"new")
+            for refused in (
+                beside.accept(make.inbox()),
+                beside.claim("erp", 1, make.now),
+                beside.ensure([make.delivery("c")]),
+                beside.process([]),
+            ):
+                with pytest.raises(StorageError, match="attached"):
+                    await refused
+            # The other goes on, and both count right.
+            await journal.accept(make.inbox(b"2"))
+        assert [row.body for row in await journal.pending(0, 9)] == [b"bad", b"2"]
+        assert await journal.credential("shop") == b"new"
+        (two,) = await journal.claim("erp", 1, make.now)
+        await journal.settle(make.settled(two.id))
+        assert [again.id for again in await journal.claim("erp", 1, make.now)] == [one.id]
+        assert await journal.check_integrity() == []
+
+
+async def test_attaching_makes_nothing_and_brings_nothing_up_to_date(opened, tmp_path):
+    with pytest.raises(StorageError):
+        async with opened(attach=True):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    db = connect(str(tmp_path / "journal.db"), create=True)
+    migrate(db, 0, to=1)
+    db.close()
+    with pytest.raises(SchemaError, match="older"):
+        async with opened(attach=True):
+            pass

@@ -163,7 +163,7 @@ class SqliteJournal(Looking):
     async def save_credential(self, channel: str, content: bytes) -> None:
         """Store a credential, sealed."""
         sealed = self._columns.seal(content, "credentials.content")
-        await self._write(partial(intake.save_credential, self._ledger, channel, sealed))
+        await self._mend(partial(intake.save_credential, self._ledger, channel, sealed))
 
     # -- care ------------------------------------------------------------------------------------------------------
 
@@ -178,15 +178,15 @@ class SqliteJournal(Looking):
         for sweep in care.SWEEPS:
             after: int | None = 0
             while after is not None:
-                swept = await self._write(partial(sweep, self._ledger, after, before))
+                swept = await self._mend(partial(sweep, self._ledger, after, before))
                 gone, after = gone + swept.gone, swept.after
         for low, high in care.dedupe_ranges():
-            gone += await self._write(partial(care.sweep_dedupe, self._ledger, low, high, micros(policy.dedupe_before)))
+            gone += await self._mend(partial(care.sweep_dedupe, self._ledger, low, high, micros(policy.dedupe_before)))
         for (delivery,) in await self._read(partial(self._reading.many_attempts, policy.max_attempts)):
-            gone += await self._write(partial(care.sweep_attempts, self._ledger, delivery, policy.max_attempts))
+            gone += await self._mend(partial(care.sweep_attempts, self._ledger, delivery, policy.max_attempts))
         if policy.max_bytes is not None:
             gone += await self._shrink(policy.max_bytes)
-        while await self._write(partial(care.vacuum, self._ledger, policy.max_bytes)):
+        while await self._mend(partial(care.vacuum, self._ledger, policy.max_bytes)):
             pass
         return gone
 
@@ -194,9 +194,9 @@ class SqliteJournal(Looking):
         """Sweep regardless of age, a piece of each table in turn, until the size is right."""
         gone = 0
         places: dict[care.Sweep, int] = dict.fromkeys(care.SWEEPS, 0)
-        while places and await self._write(partial(care.over_size, self._ledger, most)):
+        while places and await self._mend(partial(care.over_size, self._ledger, most)):
             for sweep, after in list(places.items()):
-                swept = await self._write(partial(sweep, self._ledger, after, care.NEVER))
+                swept = await self._mend(partial(sweep, self._ledger, after, care.NEVER))
                 gone += swept.gone
                 if swept.after is None:
                     del places[sweep]
@@ -222,9 +222,10 @@ async def open_journal(
 ) -> AsyncGenerator[SqliteJournal]:
     """Open the journal in a file, made where there is none; in memory and without threads for None.
 
-    `vfs` names a registered SQLite VFS, for tests that cut the power. `attach` looks at and mends a journal that a
-    daemon may be running on: it takes no lock, claims nothing and makes no file. Raises StorageError when another
-    process has the journal open or the file cannot be used, SchemaError when it is not a journal or a newer one.
+    `attach` looks at and mends a journal that a daemon may be running on: it takes no lock, makes no file, and what
+    only one process may do (taking in, processing, delivering) raises StorageError. `vfs` names a registered SQLite
+    VFS, for tests that cut the power. Raises StorageError when another process has the journal open or the file
+    cannot be used, SchemaError when it is no journal, or of another version than may be opened so.
     """
     if path is None:
         db = open_memory()
@@ -235,37 +236,37 @@ async def open_journal(
             await journal.close()
         return
     place = os.fspath(path)
-    # In a thread: recovering a long log takes a while, and the event loop may be serving already.
-    held, ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs, attach)
-    try:
+    with ExitStack() as held:
+        # In a thread: recovering a long log takes a while, and the event loop may be serving already.
+        ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs, attach, held)
         journal = SqliteJournal(ledger, Reading(reader), seal, clock)
         journal.start_threads(checkpoints, partial(open_reader, place, vfs))
         try:
             yield journal
         finally:
             await journal.close()
-    finally:
-        if held is not None:
-            held.close()
 
 
-def _open_file(path: str, vfs: str | None) -> tuple[Connection, Ledger, Connection, Connection]:
-    """The lock, the writing side, and connections for reading and for checkpoints; blocks."""
+def _open_file(
+    path: str, vfs: str | None, attach: bool, held: ExitStack
+) -> tuple[Ledger, Connection, Connection | None]:
+    """The writing side, and connections for reading and for checkpoints; blocks. What `held` holds is the lock."""
     with ExitStack() as opened:
-        held = lock(path)
-        opened.callback(held.close)
-        prepare(path)
+        if not attach:
+            held.callback(lock(path).close)
+            prepare(path)
         try:
-            writer = open_writer(path, vfs)
+            writer = open_writer(path, vfs, attach=attach)
             opened.callback(writer.close)
             reader = open_reader(path, vfs)
             opened.callback(reader.close)
-            checkpoints = connect(path, vfs)
-            opened.callback(checkpoints.close)
-            ledger = Ledger(writer)
+            checkpoints = None if attach else connect(path, vfs)
+            if checkpoints is not None:
+                opened.callback(checkpoints.close)
+            ledger = Ledger(writer, alone=not attach)
         except apsw.Error as error:
             raise StorageError(
                 f"the journal cannot be opened: {error}", where=path, remedy="check its disk, or restore a backup"
             ) from error
         opened.pop_all()
-    return held, ledger, reader, checkpoints
+    return ledger, reader, checkpoints

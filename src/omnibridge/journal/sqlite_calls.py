@@ -36,19 +36,28 @@ class Calls:
         self._checkpointer: Checkpointer | None = None
         self._another: Callable[[], Connection] | None = None
 
-    def start_threads(self, checkpoints: Connection, another: Callable[[], Connection]) -> None:
+    def start_threads(self, checkpoints: Connection | None, another: Callable[[], Connection]) -> None:
         """Give each connection its thread; without this every call runs inline. `another` opens one more to read."""
         self._another = another
-        self._checkpointer = Checkpointer(checkpoints, self._runner.fail)
-        self._checkpointer.watch(self._ledger.db)
-        self._runner.between_commits = self._checkpointer.between_commits
+        if checkpoints is not None:
+            self._checkpointer = Checkpointer(checkpoints, self._runner.fail)
+            self._checkpointer.watch(self._ledger.db)
+            self._runner.between_commits = self._checkpointer.between_commits
         self._writer = WorkThread("writer", self._runner, self._hop)
         self._reader = WorkThread("reader", self._read_runner, self._hop)
 
     # -- calling ---------------------------------------------------------------------------------------------------
 
     async def _write(self, work: Callable[[], T], *, guarded: bool = False) -> T:
-        """Run this on the writing side; returns after the commit."""
+        """Run this on the writing side; returns after the commit. Refused where another process may be running."""
+        if not self._ledger.alone:
+            raise StorageError(
+                "this journal is attached to, for looking and mending only", remedy="ask the process that runs it"
+            )
+        return await self._mend(work, guarded=guarded)
+
+    async def _mend(self, work: Callable[[], T], *, guarded: bool = False) -> T:
+        """The same for what another process may do beside the one that runs the journal."""
         self._check_open()
         call = Call(work, guarded=guarded)
         if self._writer is not None:
@@ -121,10 +130,11 @@ class Calls:
             return
         self._closed = True
         with anyio.CancelScope(shield=True):
-            if self._writer is None or self._reader is None or self._checkpointer is None:
+            if self._writer is None or self._reader is None:
                 self._ledger.db.close()
                 return
-            await anyio.to_thread.run_sync(self._checkpointer.close)
+            if self._checkpointer is not None:
+                await anyio.to_thread.run_sync(self._checkpointer.close)
             await self._reader.close()
             # Last, since the last connection to close brings the log into the file.
             await self._writer.close()

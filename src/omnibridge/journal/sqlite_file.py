@@ -7,9 +7,9 @@ from pathlib import Path
 
 import apsw
 
-from omnibridge.errors import StorageError
+from omnibridge.errors import SchemaError, StorageError
 from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
-from omnibridge.journal.sqlite_schema import check_ours, migrate
+from omnibridge.journal.sqlite_schema import VERSION, check_ours, migrate
 
 __all__ = ["lock", "open_memory", "open_reader", "open_writer", "prepare", "sync_folder"]
 
@@ -74,8 +74,8 @@ def sync_folder(path: str) -> None:
             os.close(folder)
 
 
-def open_writer(path: str, vfs: str | None) -> Connection:
-    """The writing connection, its tables brought up to date. Raises SchemaError, StorageError.
+def open_writer(path: str, vfs: str | None, *, attach: bool = False) -> Connection:
+    """The writing connection, its tables brought up to date; with `attach` they must be. Raises SchemaError.
 
     Looks at no more than the header and the log, however large the file is.
     """
@@ -83,6 +83,12 @@ def open_writer(path: str, vfs: str | None) -> Connection:
     db = connect(path, vfs)
     try:
         version = check_ours(db, path)
+        if attach and version != VERSION:
+            raise SchemaError(
+                f"the journal is of an older version (schema {version}, this one needs {VERSION})",
+                where=path,
+                remedy="start the daemon of this version on it once",
+            )
         db.execute("PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal").fetchall()
         _set(db)
         db.execute("PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0").fetchall()

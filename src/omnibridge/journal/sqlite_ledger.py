@@ -11,6 +11,9 @@ from omnibridge.journal.sqlite_values import Row, Value
 
 __all__ = ["Claim", "Ledger"]
 
+_COUNT = """INSERT INTO tally VALUES (?, ?, ?, ?)
+    ON CONFLICT (what, channel, state) DO UPDATE SET n = n + excluded.n"""
+
 
 class Claim(NamedTuple):
     """A delivery that a worker of this process runs. `tried`: it has an attempt on record."""
@@ -23,25 +26,24 @@ class Claim(NamedTuple):
 class Ledger:
     """The writing connection and the memory that belongs to it; both follow a transaction to its end or back.
 
-    Only the journal's writer touches it. Ids are counted here, since no other process may write: so a row is told
-    its id without asking SQLite.
+    Only the journal's writer touches it. Ids are counted here, since no other process may add rows: so a row is
+    told its id without asking SQLite. Others may mend rows, so counts are written as differences. `alone` is False
+    for such another.
     """
 
-    def __init__(self, db: Connection) -> None:
+    def __init__(self, db: Connection, *, alone: bool = True) -> None:
         self.db = db
+        self.alone = alone
         self.cursor = db.cursor()
         self.execute = self.cursor.execute
         self.claims: dict[int, Claim] = {}
         self._taken: list[int] = []
         self._dropped: list[tuple[int, Claim]] = []
-        self._totals: Counter[tuple[str, str, str]] = Counter()
         self._moves: Counter[tuple[str, str, str]] = Counter()
         self._saved = self._moves
         self.inbox_id = self._newest("inbox", "id")
         self.event_seq = self._newest("events", "seq")
         self.delivery_id = self._newest("deliveries", "id")
-        for what, channel, state, n in db.execute("SELECT what, channel, state, n FROM tally"):
-            self._totals[what, channel, state] = n
 
     def _newest(self, table: str, column: str) -> int:
         found: Row = next(self.db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}"))  # noqa: S608
@@ -83,12 +85,10 @@ class Ledger:
 
     def commit(self) -> None:
         """Write the counts and commit; returns when it is on disk."""
-        moves = [(key, n) for key, n in self._moves.items() if n]
-        for key, n in moves:
-            self.execute("INSERT OR REPLACE INTO tally VALUES (?, ?, ?, ?)", (*key, self._totals[key] + n))
+        for key, n in self._moves.items():
+            if n:
+                self.execute(_COUNT, (*key, n))
         self.execute("COMMIT")
-        for key, n in moves:
-            self._totals[key] += n
         self._forget()
 
     def save(self) -> None:

@@ -73,7 +73,7 @@ class Looking(Calls):
 
     async def replay_inbox(self, ids: Sequence[int]) -> int:
         """Make invalid and done inbox rows pending again; how many. They keep their ids."""
-        return await self._write(partial(intake.replay_inbox, self._ledger, tuple(ids)))
+        return await self._mend(partial(intake.replay_inbox, self._ledger, tuple(ids)))
 
     async def replay(self, ids: Sequence[int], now: datetime) -> int:
         """Make dead, unknown, parked or refused deliveries ready again with the same keys; how many.
@@ -81,12 +81,12 @@ class Looking(Calls):
         Each has all its attempts before it again. One whose lane has gone on waits for the lane's head, and then
         goes before what was queued after it.
         """
-        return await self._write(partial(lanes.replay, self._ledger, tuple(ids), micros(now)))
+        return await self._mend(partial(lanes.replay, self._ledger, tuple(ids), micros(now)))
 
     async def resend(self, id: int, now: datetime) -> int | None:
         """Send a settled delivery once more under new keys: its new generation; None when it is open or not there."""
-        return await self._write(partial(lanes.resend, self._ledger, id, micros(now)))
+        return await self._mend(partial(lanes.resend, self._ledger, id, micros(now)))
 
     async def close_unknown(self, id: int, now: datetime) -> bool:
         """Mark an unknown delivery done, which is put on record, and free its lane; False when it is not unknown."""
-        return await self._write(partial(lanes.close_unknown, self._ledger, id, micros(now)))
+        return await self._mend(partial(lanes.close_unknown, self._ledger, id, micros(now)))
