@@ -13,7 +13,7 @@ from omnibridge.cesql.faults import ErrorKind, EvaluationFault
 from omnibridge.cesql.functions import Argument, Complaint, Function
 from omnibridge.cesql.values import Kind, Value, normal
 
-__all__ = ["DATA_FUNCTIONS", "Document"]
+__all__ = ["DATA_FUNCTIONS", "Document", "decimal_of"]
 
 _NUMBER = re.compile(r"[+-]?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]{1,6})?")
 _NUMBER_LENGTH = 1000
@@ -96,7 +96,7 @@ def _exists(document: Document, pointer: str) -> bool:
     return document.find(pointer) is not None
 
 
-def _decimal(value: object) -> Decimal | None:
+def decimal_of(value: object) -> Decimal | None:
     """Numbers, and strings that are numbers, exactly (a float by its shortest form); None for all else."""
     if isinstance(value, bool):
         return None
@@ -116,7 +116,7 @@ def _decimal(value: object) -> Decimal | None:
 def _comparison(symbol: str, compare: Callable[[Decimal, Decimal], bool]) -> Function:
     def call(document: Document, pointer: str, limit: str) -> bool:
         found = document.value(pointer)
-        left, right = _decimal(found), _decimal(limit)
+        left, right = decimal_of(found), decimal_of(limit)
         if left is None:
             raise EvaluationFault(ErrorKind.CAST, f"the data at {pointer!r} is not a number")
         if right is None:
@@ -133,7 +133,7 @@ def _check(arguments: Sequence[Argument]) -> Complaint | None:
     if complaint is not None:
         return Complaint(0, f"{pointer!r} is no JSON pointer", complaint)
     limit = arguments[1] if len(arguments) > 1 else None
-    if limit is not None and _decimal(limit) is None:
+    if limit is not None and decimal_of(limit) is None:
         return Complaint(
             1,
             f"{limit!r} is not a number, and this function compares numbers",

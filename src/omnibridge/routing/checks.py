@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 from omnibridge.cesql import attribute_text
 from omnibridge.routing.filters import All, Any_, Attributes, Data, Exact, Filter, Not, Prefix, Sql, Suffix, nested
 from omnibridge.routing.normal import STRINGS
+from omnibridge.routing.readings import Check, Memory, reading
 
-__all__ = ["Check", "Checks", "Memory"]
-
-Memory: TypeAlias = dict[int, bool]
-"""What shared checks found out about one event, by their number."""
-
-Check: TypeAlias = Callable[[Attributes, Data, Memory], bool]
+__all__ = ["Checks"]
 
 
 class Checks:
@@ -33,10 +28,13 @@ class Checks:
         """The compiled filter; the same function for equal filters."""
         made = self._made.get(part)
         if made is None:
-            made = self._compile(part)
             # To compare a text costs no more than to look up what an earlier comparison gave.
-            if self._uses[part] > 1 and not isinstance(part, Exact | Prefix):
-                made = _remembered(made, len(self._made))
+            light = isinstance(part, Exact | Prefix)
+            made = reading(part.expression.tree) if isinstance(part, Sql) else None
+            if made is None:
+                made = self._compile(part)
+                if self._uses[part] > 1 and not light:
+                    made = _remembered(made, len(self._made))
             self._made[part] = made
         return made
 
@@ -126,6 +124,6 @@ def _remembered(inner: Check, number: int) -> Check:
         found = memory.get(number)
         if found is None:
             found = memory[number] = inner(attributes, data, memory)
-        return found
+        return found is True
 
     return check

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from omnibridge.cesql import attribute_text
-from omnibridge.routing.checks import Check, Checks, Memory
+from omnibridge.routing.checks import Checks
 from omnibridge.routing.filters import Attributes, Data, Filter
 from omnibridge.routing.normal import Condition, condition_alone, conditions, conjuncts
+from omnibridge.routing.readings import Check, Memory
 
 __all__ = ["Index"]
 

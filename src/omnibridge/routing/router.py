@@ -44,11 +44,12 @@ class Payload:
 class Router:
     """Routes by attributes and data. An event never goes back to where it came from, nor further than MAX_HOPS."""
 
-    __slots__ = ("_index", "routes")
+    __slots__ = ("_index", "_targets", "routes")
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes: tuple[Route, ...] = tuple(routes)
         self._index = Index(route.filter for route in self.routes)
+        self._targets = tuple(tuple(Target(channel, route) for channel in route.to) for route in self.routes)
 
     def match(self, event: Event) -> list[Route]:
         """The routes whose filter holds, in the order of the configuration."""
@@ -63,8 +64,9 @@ class Router:
             return []
         origin = extensions.get("channel")
         found: dict[str, Target] = {}
-        for route in self.match(event):
-            for channel in route.to:
-                if channel not in found and (channel != origin or route.echo):
-                    found[channel] = Target(channel, route)
+        for number in self._index.find(event.attributes(), Payload(event)):
+            for target in self._targets[number]:
+                channel = target.channel
+                if channel not in found and (channel != origin or target.route.echo):
+                    found[channel] = target
         return list(found.values())
