@@ -218,6 +218,8 @@ def test_stock_is_set_by_a_count_at_the_time_it_was_taken(rig):
     [echo] = rig.sandbox.outbox
     [seen] = translate(rig.settings, rig.inbound(echo.body, dict(echo.headers)))
     assert isinstance(seen, Snapshot)
+    assert isinstance(seen.entity, InventoryLevel)
+    assert isinstance(told.entity, InventoryLevel)
     assert (seen.external_id, seen.version, seen.entity.available) == (
         told.external_id,
         told.version,

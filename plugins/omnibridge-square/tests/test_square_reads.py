@@ -14,7 +14,7 @@ from omnibridge_square.wire import Node
 
 from omnibridge.connector import Fault, Lookup, Snapshot, dump_observations, json_response
 from omnibridge.errors import InvalidMessage, Permanent
-from omnibridge.model import Fulfilment, Order, Product, Return
+from omnibridge.model import Fulfilment, Location, Order, Product, Return
 
 POLLS = {one.name: one.run for one in CONNECTOR.polls}
 
@@ -197,6 +197,7 @@ def test_an_order_with_its_fulfilments_and_returns():
     }
     assert isinstance(parcel.entity, Fulfilment)
     assert (parcel.entity.method, parcel.entity.state, parcel.entity.tracking_numbers) == ("ship", "completed", ("T1",))
+    assert parcel.entity.destination is not None
     assert parcel.entity.destination.name == "Guest"
     assert [one.line_external_id for one in parcel.entity.lines] == ["l1", "l2"]
     assert isinstance(back.entity, Return)
@@ -207,6 +208,8 @@ def test_an_order_with_its_fulfilments_and_returns():
 def test_unknown_words_of_an_order_are_kept():
     told = {**ORDER, "state": "NEW", "fulfillments": [{"uid": "f", "type": "DRONE", "state": "FLYING"}]}
     whole, move, _ = order(Node(told))
+    assert isinstance(whole.entity, Order)
+    assert isinstance(move.entity, Fulfilment)
     assert (whole.entity.status, whole.entity.status_raw) == ("other", "NEW")
     assert (move.entity.method, move.entity.state, move.entity.state_raw) == ("other", "other", "FLYING")
     assert move.entity.vendor == {"type": "DRONE"}
@@ -439,5 +442,6 @@ def test_locations(rig):
     rig.sandbox.locations["L-TWO"]["status"] = "INACTIVE"
     main, second = poll(rig, "locations", None).emitted
     assert isinstance(main, Snapshot)
+    assert isinstance(main.entity, Location)
     assert (main.external_id, main.entity.name, main.entity.active) == ("L-MAIN", "Main shop", True)
     assert (second.entity.active, second.entity.timezone) == (False, "Etc/UTC")

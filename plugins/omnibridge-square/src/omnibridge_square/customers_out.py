@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Response, Snapshot, Upsert
 from omnibridge.errors import Permanent, Retryable
 from omnibridge.model import Address, Customer, email_or_none, phone_or_none
 from omnibridge_square.classify import code_of, stale, succeeded
 from omnibridge_square.entities import customer as customer_snapshots
 from omnibridge_square.settings import SquareSettings
-from omnibridge_square.wire import Node, parsed
+from omnibridge_square.wire import Fields, Json, Node, parsed
 
 __all__ = ["normal_customer", "upsert_customer"]
 
@@ -55,10 +52,10 @@ def _normal_address(address: Address) -> Address:
     return Address(**fields)
 
 
-def _wire(customer: Customer) -> dict[str, Any]:
+def _wire(customer: Customer) -> Json:
     """The canonical fields that are set, as Square names them; None clears a field."""
     told = customer.model_fields_set
-    out: dict[str, Any] = {theirs: getattr(customer, name) or None for name, theirs in _PLAIN.items() if name in told}
+    out: Json = {theirs: getattr(customer, name) or None for name, theirs in _PLAIN.items() if name in told}
     if "birthday" in told:
         out["birthday"] = customer.birthday.isoformat() if customer.birthday else None
     if "addresses" in told:
@@ -66,7 +63,7 @@ def _wire(customer: Customer) -> dict[str, Any]:
     return out
 
 
-def _wire_address(address: Address) -> dict[str, Any]:
+def _wire_address(address: Address) -> Json:
     out = {theirs: value for name, theirs in _ADDRESS.items() if (value := getattr(address, name))}
     first, _, last = " ".join((address.name or "").split()).rpartition(" ")
     if last:
@@ -76,30 +73,34 @@ def _wire_address(address: Address) -> dict[str, Any]:
     return out
 
 
-def _differs(wanted: Mapping[str, Any], there: Node, region: str | None) -> dict[str, Any]:
+def _differs(wanted: Json, there: Node, region: str | None) -> Json:
     """The part of `wanted` that the profile does not say yet; an address with the parts that go."""
-    changes: dict[str, Any] = {}
+    changes: Json = {}
     for name, value in wanted.items():
-        known: Any = there.raw.get(name)
-        if name == "email_address" and known:
-            known = email_or_none(known) or known
-        elif name == "phone_number" and known:
-            known = phone_or_none(known, region) or known
-        elif name == "address" and known:
-            value = _address_over(value or {}, known)
-        if (known or None) != (value or None):
+        if name == "address":
+            known = there.node(name)
+            whole = _address_over(value or {}, dict(known.raw)) if known is not None else value
+            if (dict(known.raw) if known is not None else None) != (whole or None):
+                changes[name] = whole
+            continue
+        said = there.text(name)
+        if name == "email_address":
+            said = email_or_none(said) or said
+        elif name == "phone_number":
+            said = phone_or_none(said, region) or said
+        if (said or None) != (value or None):
             changes[name] = value
     return changes
 
 
-def _address_over(wanted: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _address_over(wanted: Json, known: Json) -> Json:
     """The address to write over a known one: what is not wanted is null, but the country, which Square never clears."""
     kept = {"country": known["country"]} if "country" in known else {}
     gone = {name: None for name in known if name not in wanted and name != "country"}
     return {**kept, **gone, **wanted}
 
 
-def _clears(changes: Mapping[str, Any]) -> bool:
+def _clears(changes: Json) -> bool:
     return None in changes.values() or None in (changes.get("address") or {}).values()
 
 
@@ -123,7 +124,7 @@ async def upsert_customer(settings: SquareSettings, customer: Customer, delivery
     return await _change(settings, wanted, own, id_, http, found=delivery.own is None)
 
 
-async def _find(wanted: Mapping[str, Any], id_: str | None, http: Http) -> str | None:
+async def _find(wanted: Json, id_: str | None, http: Http) -> str | None:
     """The profile to use: the oldest one where several match, as an email address is not unique at Square."""
     for field, value in (
         ("reference_id", id_),
@@ -146,7 +147,7 @@ async def _find(wanted: Mapping[str, Any], id_: str | None, http: Http) -> str |
     return None
 
 
-async def _create(settings: SquareSettings, wanted: Mapping[str, Any], id_: str | None, http: Http) -> Receipt:
+async def _create(settings: SquareSettings, wanted: Json, id_: str | None, http: Http) -> Receipt:
     body = {name: value for name, value in wanted.items() if value is not None}
     if not any(body.get(name) for name in _IDENTIFYING):
         raise Permanent(
@@ -166,7 +167,7 @@ async def _create(settings: SquareSettings, wanted: Mapping[str, Any], id_: str 
 
 
 async def _change(
-    settings: SquareSettings, wanted: Mapping[str, Any], own: str, id_: str | None, http: Http, *, found: bool
+    settings: SquareSettings, wanted: Json, own: str, id_: str | None, http: Http, *, found: bool
 ) -> Receipt:
     """Read, change what differs, and once more from the reading on when somebody else was faster."""
     for turn in (1, 2):
@@ -205,7 +206,7 @@ def _taken(there: Node) -> str | None:
     return value or None
 
 
-async def _put(own: str, changes: Mapping[str, Any], version: int | None, turn: int, http: Http) -> Response:
+async def _put(own: str, changes: Json, version: int | None, turn: int, http: Http) -> Response:
     body = dict(changes)
     if version is not None:
         body["version"] = version
@@ -214,7 +215,7 @@ async def _put(own: str, changes: Mapping[str, Any], version: int | None, turn: 
     return await http.put(f"/v2/customers/{own}", json=body, headers=headers, step=step, protection=Upsert())
 
 
-def _told(settings: SquareSettings, there: Node, wanted: Mapping[str, Any] | None) -> tuple[Snapshot, ...]:
+def _told(settings: SquareSettings, there: Node, wanted: Json | None) -> tuple[Snapshot, ...]:
     """The answer as a snapshot, restricted to what was written; of a new profile everything is our doing."""
     fresh = Node(dict(there.raw), "answer.customer")
     seen = parsed("answer.customer", lambda: customer_snapshots(fresh, settings.region))
@@ -227,7 +228,7 @@ def _told(settings: SquareSettings, there: Node, wanted: Mapping[str, Any] | Non
     names |= {"birthday"} & wanted.keys() | ({"addresses"} if "address" in wanted else set[str]())
     fields = {name: getattr(told.entity, name) for name in names if name in told.entity.model_fields_set}
     # A field that was cleared is absent in Square's answer; that it is empty now is what the answer says.
-    cleared: dict[str, Any] = {name: None for name, theirs in _PLAIN.items() if wanted.get(theirs, "") is None}
+    cleared: Fields = {name: None for name, theirs in _PLAIN.items() if wanted.get(theirs, "") is None}
     if wanted.get("address", "") is None:
         cleared["addresses"] = ()
     return (Snapshot(Customer(**{**cleared, **fields}), told.external_id, told.version, ours=told.ours),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from omnibridge.connector import Observation, Occurrence, Snapshot
@@ -32,7 +31,7 @@ from omnibridge.model import (
     email_or_none,
     phone_or_none,
 )
-from omnibridge_square.wire import Node, nanoseconds
+from omnibridge_square.wire import Fields, Node, nanoseconds
 
 __all__ = [
     "address",
@@ -110,7 +109,7 @@ def reference(node: Node) -> str | None:
 
 def address(node: Node) -> Address:
     """A postal address; its sub-localities and further districts stay in the rest."""
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     names = [part for part in (node.text("first_name"), node.text("last_name")) if part]
     if names:
         fields["name"] = " ".join(names)
@@ -129,7 +128,7 @@ def address(node: Node) -> Address:
     return Address(**fields)
 
 
-def _contact(node: Node, fields: dict[str, Any], region: str | None) -> None:
+def _contact(node: Node, fields: Fields, region: str | None) -> None:
     points: list[ContactPoint] = []
     for theirs, name in (("email_address", "email"), ("phone_number", "phone")):
         if not node.has(theirs):
@@ -155,7 +154,7 @@ def customer(
     """
     id_ = node.need("id")
     version = node.whole("version")
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     _contact(node, fields, region)
     for theirs, name in (
         ("given_name", "given_name"),
@@ -211,18 +210,18 @@ def _withdrawn(email: str, customer_id: str) -> Snapshot:
     return Snapshot(consent, consent_key(email, Medium.EMAIL))
 
 
-def _times(node: Node, fields: dict[str, Any]) -> None:
+def _times(node: Node, fields: Fields) -> None:
     for name in ("created_at", "updated_at"):
         if node.has(name):
             fields[name] = node.instant(name)
 
 
-def _told(fields: dict[str, Any]) -> dict[str, Any]:
+def _told(fields: Fields) -> Fields:
     """Without a `vendor` that holds nothing: what was not told is not set."""
     return {name: value for name, value in fields.items() if name != "vendor" or value}
 
 
-def _links(node: Node, fields: dict[str, Any]) -> None:
+def _links(node: Node, fields: Fields) -> None:
     for theirs, name, kind in (
         ("order_id", "order", "order"),
         ("customer_id", "customer", "customer"),
@@ -236,7 +235,7 @@ def payment(node: Node) -> Snapshot:
     """A payment. Card numbers, even parts of them, stay behind; `updated_at` is the version."""
     id_ = node.need("id")
     amount = node.money("amount_money")
-    fields: dict[str, Any] = {"amount": amount} if amount is not None else {}
+    fields: Fields = {"amount": amount} if amount is not None else {}
     _links(node, fields)
     _times(node, fields)
     if node.has("tip_money"):
@@ -268,7 +267,7 @@ def payment(node: Node) -> Snapshot:
 def refund(node: Node) -> Snapshot:
     """Money that goes back; `updated_at` is the version, as only webhooks carry Square's own."""
     id_ = node.need("id")
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     if node.has("amount_money"):
         fields["amount"] = node.money("amount_money")
     for theirs, name, kind in (
@@ -316,7 +315,7 @@ def count(node: Node, key: str) -> Observation:
         }
         subject = Ref(kind="inventory", external_id=count_id(variation, place))
         return Occurrence(key, "square.inventory.count.updated", data, subject, at)
-    fields: dict[str, Any] = {"variant": link("variant", variation), "location": link("location", place)}
+    fields: Fields = {"variant": link("variant", variation), "location": link("location", place)}
     if quantity is not None:
         fields["available"] = quantity
     if at is not None:
@@ -329,7 +328,7 @@ def count(node: Node, key: str) -> Observation:
 def location(node: Node) -> Snapshot:
     """A shop or another place; only `ACTIVE` sells."""
     id_ = node.need("id")
-    fields: dict[str, Any] = {"name": node.text("name") or id_}
+    fields: Fields = {"name": node.text("name") or id_}
     if node.has("status"):
         fields["active"] = node.text("status") == "ACTIVE"
     place = node.node("address")
@@ -353,7 +352,7 @@ def item(node: Node) -> Snapshot:
         if gone:
             return Snapshot.gone(Product.KIND, id_, version)
         data = Node({}, f"{node.where}.item_data")
-    fields: dict[str, Any] = {"title": data.text("name") or id_}
+    fields: Fields = {"title": data.text("name") or id_}
     for theirs in ("description_plaintext", "description"):
         if "description" not in fields and data.has(theirs):
             fields["description"] = data.text(theirs)
@@ -371,7 +370,7 @@ def item(node: Node) -> Snapshot:
 def _variant(node: Node) -> Variant:
     id_ = node.need("id")
     node.skip("type")
-    fields: dict[str, Any] = {"external_id": id_, "inventory_external_id": id_}
+    fields: Fields = {"external_id": id_, "inventory_external_id": id_}
     data = node.node("item_variation_data")
     if data is not None:
         for theirs, name in (("sku", "sku"), ("upc", "barcode"), ("name", "title")):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from omnibridge.connector import Snapshot
 from omnibridge.model import (
@@ -30,7 +29,7 @@ from omnibridge.model import (
     phone_or_none,
 )
 from omnibridge_square.entities import address, link, reference
-from omnibridge_square.wire import Node
+from omnibridge_square.wire import Fields, Node
 
 __all__ = ["fulfilment_id", "order"]
 
@@ -70,7 +69,7 @@ def order(node: Node, region: str | None = None) -> list[Snapshot]:
     """
     id_ = node.need("id")
     counter, place = node.whole("version"), node.text("location_id")
-    fields: dict[str, Any] = {}
+    fields: Fields = {}
     for theirs, name in (("created_at", "placed_at"), ("updated_at", "updated_at"), ("closed_at", "closed_at")):
         if node.has(theirs):
             fields[name] = node.instant(theirs)
@@ -106,7 +105,7 @@ def order(node: Node, region: str | None = None) -> list[Snapshot]:
     return [Snapshot(Order(**fields), id_, version, custom=custom, ours=own), *moves, *goods]
 
 
-def _lines(node: Node, fields: dict[str, Any]) -> None:
+def _lines(node: Node, fields: Fields) -> None:
     taxes = {one.text("uid"): one for one in node.nodes("taxes")}
     names = {one.text("uid"): one.text("name") for one in node.nodes("discounts")}
     if node.has("line_items"):
@@ -122,7 +121,7 @@ def _lines(node: Node, fields: dict[str, Any]) -> None:
 
 
 def _tax(node: Node, amount: Money) -> TaxLine:
-    told: dict[str, Any] = {"amount": amount}
+    told: Fields = {"amount": amount}
     name, percentage = node.text("name"), node.decimal("percentage")
     if name is not None:
         told["title"] = name
@@ -147,7 +146,7 @@ def _line(node: Node, taxes: dict[str | None, Node], names: dict[str | None, str
     variation = node.text("variation_name")
     if variation:
         properties["variation_name"] = variation
-    told: dict[str, Any] = {"quantity": quantity if quantity is not None else Decimal(0), "unit_price": price}
+    told: Fields = {"quantity": quantity if quantity is not None else Decimal(0), "unit_price": price}
     for theirs, name in (("uid", "external_id"), ("name", "title"), ("note", "note")):
         if node.has(theirs):
             told[name] = node.text(theirs)
@@ -220,9 +219,9 @@ def _line_taxes(node: Node, taxes: dict[str | None, Node]) -> Iterable[TaxLine]:
             yield _tax(tax, amount) if tax is not None else TaxLine(amount=amount)
 
 
-def _totals(node: Node, fields: dict[str, Any], total: Money) -> None:
+def _totals(node: Node, fields: Fields, total: Money) -> None:
     """Square's sums. Charges that this connector made for carriage, tips and rounding are known by their uid."""
-    sums: dict[str, Any] = {"total": total}
+    sums: Fields = {"total": total}
     for theirs, name in (
         ("total_discount_money", "discount"),
         ("total_tax_money", "tax"),
@@ -274,11 +273,9 @@ def _paid(total: Money, outstanding: Money, returned: Money | None) -> PaymentSt
     return PaymentStatus.PAID
 
 
-def _fulfilment(
-    node: Node, order_id: str, place: str | None, version: int | datetime | None, told: dict[str, Any]
-) -> Snapshot:
+def _fulfilment(node: Node, order_id: str, place: str | None, version: int | datetime | None, told: Fields) -> Snapshot:
     uid, kind, state = node.need("uid"), node.text("type"), node.text("state")
-    fields: dict[str, Any] = {"order": link("order", order_id)}
+    fields: Fields = {"order": link("order", order_id)}
     if kind is not None:
         fields["method"] = _METHODS.get(kind, FulfilmentMethod.OTHER)
         if kind in ("DELIVERY",) or kind not in _METHODS:
@@ -305,7 +302,7 @@ def _fulfilment(
     return Snapshot(Fulfilment(**fields), fulfilment_id(order_id, uid), version)
 
 
-def _details(node: Node, fields: dict[str, Any]) -> None:
+def _details(node: Node, fields: Fields) -> None:
     if node.has("pickup_at"):
         fields["pickup_at"] = node.instant("pickup_at")
     if node.has("placed_at"):
@@ -325,7 +322,7 @@ def _details(node: Node, fields: dict[str, Any]) -> None:
         fields["destination"] = where.model_copy(update={"name": named}) if named and not where.name else where
 
 
-def _recipient(node: Node, fields: dict[str, Any], region: str | None) -> None:
+def _recipient(node: Node, fields: Fields, region: str | None) -> None:
     """Who collects or gets the goods: how to reach a guest, and where the goods go."""
     for one in node.nodes("fulfillments"):
         kind = one.text("type") or ""
@@ -361,11 +358,11 @@ def _sent(moves: list[Snapshot], state: str | None) -> FulfilmentStatus:
     return FulfilmentStatus.FULFILLED if len(done) == len(open_) else FulfilmentStatus.PARTIAL
 
 
-def _return(node: Node, order_id: str, version: int | datetime | None, told: dict[str, Any]) -> Snapshot:
+def _return(node: Node, order_id: str, version: int | datetime | None, told: Fields) -> Snapshot:
     """Goods that came back. Square makes a return when money and goods have changed hands, so it is received."""
     uid = node.need("uid")
     source = node.text("source_order_id")
-    fields: dict[str, Any] = {
+    fields: Fields = {
         "order": link("order", source or order_id),
         "state": ReturnState.RECEIVED,
         "lines": tuple(_return_line(one) for one in node.nodes("return_line_items")),
@@ -378,7 +375,7 @@ def _return(node: Node, order_id: str, version: int | datetime | None, told: dic
 
 
 def _return_line(node: Node) -> ReturnLine:
-    told: dict[str, Any] = {"quantity": node.decimal("quantity") or Decimal(0)}
+    told: Fields = {"quantity": node.decimal("quantity") or Decimal(0)}
     source = node.text("source_line_item_uid")
     if source is not None:
         told["line_external_id"] = source

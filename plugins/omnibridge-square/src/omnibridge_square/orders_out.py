@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Response, Snapshot
 from omnibridge.errors import Permanent, Retryable
 from omnibridge.model import (
@@ -21,11 +19,10 @@ from omnibridge_square.orders import fulfilment_id
 from omnibridge_square.orders import order as order_snapshots
 from omnibridge_square.pricing import Draft, draft, settle
 from omnibridge_square.settings import SquareSettings
-from omnibridge_square.wire import Node, parsed, wire_instant
+from omnibridge_square.wire import Json, Node, parsed, wire_instant
 
 __all__ = ["deliver_order"]
 
-Json = dict[str, Any]
 _UID = "fulfilment-1"
 _OURS = ("line-", "tax-", "discount-", "shipping-", "tip-", "duties-", "fees-", "rounding-")
 _LISTS = ("line_items", "taxes", "discounts", "service_charges")

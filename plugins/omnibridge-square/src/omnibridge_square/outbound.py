@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from pydantic import JsonValue
 
-from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Snapshot
+from omnibridge.connector import Delivery, Http, NativeKey, Observation, Receipt, Reference, Snapshot
 from omnibridge.errors import Permanent, Retryable
 from omnibridge.model import (
     Fulfilment,
@@ -24,11 +24,10 @@ from omnibridge_square.entities import count, count_id
 from omnibridge_square.entities import payment as payment_snapshot
 from omnibridge_square.orders import order as order_snapshots
 from omnibridge_square.settings import SquareSettings
-from omnibridge_square.wire import Node, parsed, wire_instant, wire_money
+from omnibridge_square.wire import Json, Node, parsed, wire_instant, wire_money
 
 __all__ = ["deliver_fulfilment", "deliver_level", "deliver_payment", "normal_level"]
 
-Json = dict[str, Any]
 
 _STATES = {
     FulfilmentState.PROPOSED: "PROPOSED",
@@ -259,7 +258,7 @@ async def deliver_level(settings: SquareSettings, level: InventoryLevel, deliver
 _OLDEST = timedelta(hours=23)
 
 
-def _levels(seen: list[Any], own: str) -> list[Snapshot]:
+def _levels(seen: Sequence[Observation], own: str) -> list[Snapshot]:
     return [one for one in seen if isinstance(one, Snapshot) and one.external_id == own]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from omnibridge.connector import Cursor, Http, Observation, Response
 from omnibridge_square.classify import code_of, succeeded
 from omnibridge_square.entities import count, customer, item, location, payment, refund
 from omnibridge_square.orders import order
 from omnibridge_square.settings import SquareSettings
-from omnibridge_square.wire import Node, instant, parsed, wire_instant
+from omnibridge_square.wire import Json, Node, instant, parsed, wire_instant
 
 __all__ = [
     "poll_catalog",
@@ -23,8 +22,7 @@ __all__ = [
     "poll_refunds",
 ]
 
-Json = dict[str, Any]
-Ask = Callable[[str, str, list[str], str | None], Coroutine[Any, Any, Response]]
+Ask = Callable[[str, str, list[str], str | None], Awaitable[Response]]
 """Asks for one page: from, until, the locations to ask for, and Square's page cursor."""
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)

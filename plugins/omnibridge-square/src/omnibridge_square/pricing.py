@@ -13,15 +13,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from hashlib import blake2b
-from typing import Any
 
 from omnibridge.connector import json_bytes
 from omnibridge.errors import Permanent
 from omnibridge.model import Money, Order, OrderLine, Ref, TaxLine, minor_digits
+from omnibridge_square.wire import Json
 
 __all__ = ["Draft", "draft", "settle", "slack", "unit_name"]
 
-Json = dict[str, Any]
 
 _UNITS = {
     "kg": ("weight_unit", "METRIC_KILOGRAM"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from omnibridge.connector import Http, Lookup, Observation, Response, Snapshot
 from omnibridge.model import Customer, Order, Payment, Refund
@@ -12,7 +11,7 @@ from omnibridge_square.classify import code_of, succeeded
 from omnibridge_square.entities import count, customer, item, payment, refund
 from omnibridge_square.orders import order
 from omnibridge_square.settings import SquareSettings
-from omnibridge_square.wire import Node, instant, parsed, wire_instant
+from omnibridge_square.wire import Json, Node, instant, parsed, wire_instant
 
 __all__ = ["read"]
 
@@ -117,7 +116,7 @@ async def _read_catalog(settings: SquareSettings, since: datetime, http: Http) -
 
 
 async def _catalog_page(since: datetime, page: str | None, http: Http) -> Node:
-    ask: dict[str, Any] = {
+    ask: Json = {
         "object_types": ["ITEM"],
         "include_deleted_objects": True,
         "begin_time": wire_instant(since),

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from omnibridge.connector import Response, SandboxRequest, json_response
 from omnibridge.errors import InvalidMessage
-from omnibridge_square.sandbox_base import Json, matches
+from omnibridge_square.sandbox_base import matches
 from omnibridge_square.sandbox_customers import CustomersSandbox
 from omnibridge_square.sandbox_orders import Refusal, apply_sparse, invalid, price
-from omnibridge_square.wire import instant, wire_instant
+from omnibridge_square.wire import Json, instant, wire_instant
 
 __all__ = ["SquareSandbox"]
 

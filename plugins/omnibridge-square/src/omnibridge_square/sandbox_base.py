@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any
 
 from omnibridge.connector import Outgoing, Sandbox, hmac_base64, json_bytes
 from omnibridge.model import phone_or_none
 from omnibridge_square.inbound import EVENT_TYPES, SIGNATURE
 from omnibridge_square.sandbox_orders import invalid
-from omnibridge_square.wire import instant, wire_instant
+from omnibridge_square.wire import Json, instant, wire_instant
 
-__all__ = ["Json", "SandboxBase", "matches"]
-
-Json = dict[str, Any]
+__all__ = ["SandboxBase", "matches"]
 
 
 class SandboxBase(Sandbox):
@@ -118,7 +115,7 @@ class SandboxBase(Sandbox):
         return told
 
 
-def matches(record: Json, name: str, want: Mapping[str, Any]) -> bool:
+def matches(record: Json, name: str, want: Json) -> bool:
     """Whether a record's field passes a filter: `exact` text, or a time from `start_at` to `end_at`."""
     value: str | None = record.get(name)
     if "exact" in want:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from omnibridge.model import email_or_none, phone_or_none
-from omnibridge_square.sandbox_base import Json, SandboxBase, matches
+from omnibridge_square.sandbox_base import SandboxBase, matches
 from omnibridge_square.sandbox_orders import invalid
-from omnibridge_square.wire import instant, wire_instant
+from omnibridge_square.wire import Json, instant, wire_instant
 
 __all__ = ["CustomersSandbox"]
 
@@ -29,7 +27,7 @@ _PROFILE = (
 class CustomersSandbox(SandboxBase):
     """Customer profiles."""
 
-    def edit_customer(self, id_: str, **fields: Any) -> None:
+    def edit_customer(self, id_: str, **fields: object) -> None:
         """A member of staff changes a profile at the till; None clears a field."""
         self._write_customer(self.customers[id_], fields)
         self._notify("customer.updated", "customer", id_, {"customer": self.customers[id_]})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+
+from omnibridge_square.wire import Json, Node
 
 __all__ = ["Refusal", "apply_sparse", "invalid", "price"]
 
-Json = dict[str, Any]
+Coin = Callable[[int], Json]
+"""Writes minor units as money of the order's currency."""
 
 
 class Refusal(Exception):
@@ -99,7 +101,7 @@ def _gross(line: Json, order: Json) -> int:
     return _round(Decimal(int(base["amount"])) * quantity)
 
 
-def _discounts(order: Json, lines: list[Json], net: list[int], money: Any) -> list[int]:
+def _discounts(order: Json, lines: list[Json], net: list[int], money: Coin) -> list[int]:
     """Takes discounts off `net`, those of lines before those of the order; returns what was taken off each line."""
     off = [0 for _ in lines]
     known = {one["uid"]: one for one in order.get("discounts", [])}
@@ -126,7 +128,7 @@ def _discounts(order: Json, lines: list[Json], net: list[int], money: Any) -> li
     return off
 
 
-def _take(one: Json, line: Json, index: int, share: int, net: list[int], off: list[int], money: Any) -> None:
+def _take(one: Json, line: Json, index: int, share: int, net: list[int], off: list[int], money: Coin) -> None:
     net[index] -= share
     off[index] += share
     one["applied_money"] = money(one["applied_money"]["amount"] + share)
@@ -135,7 +137,7 @@ def _take(one: Json, line: Json, index: int, share: int, net: list[int], off: li
 
 
 def _taxes(
-    order: Json, lines: list[Json], charges: list[Json], net: list[int], money: Any
+    order: Json, lines: list[Json], charges: list[Json], net: list[int], money: Coin
 ) -> tuple[list[int], list[int]]:
     """Each tax on the sum of what it applies to, spread over the parts; returns all taxes, and those on top."""
     parts = [*lines, *charges]
@@ -177,20 +179,23 @@ def apply_sparse(order: Json, change: Json, clear: Sequence[str]) -> None:
 
 def _merge(into: Json, change: Json) -> None:
     for name, value in change.items():
-        known = into.get(name)
-        if isinstance(value, list) and all("uid" in one for one in _objects(value)):
+        parts = _objects(value)
+        if parts is not None:
             there: list[Json] = into.setdefault(name, [])
-            for one in _objects(value):
+            for one in parts:
                 old = next((item for item in there if item.get("uid") == one["uid"]), None)
                 if old is None:
                     there.append(one)
                 else:
                     _merge(old, one)
-        elif isinstance(value, dict) and isinstance(known, dict):
+        elif isinstance(value, dict) and isinstance(into.get(name), dict):
             _merge(into[name], change[name])
         else:
             into[name] = value
 
 
-def _objects(value: Any) -> list[Json]:
-    return list(value)
+def _objects(value: object) -> list[Json] | None:
+    """The parts of a list of parts with a `uid`, or None for anything else."""
+    holder: Json = {"parts": value}
+    parts = Node(holder).nodes("parts") if isinstance(value, list) else []
+    return [dict(one.raw) for one in parts] if parts and all(one.has("uid") for one in parts) else None

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar
 
 from pydantic import JsonValue
 
 from omnibridge.errors import InvalidMessage
 from omnibridge.model import Money
 
-__all__ = ["Node", "instant", "nanoseconds", "parsed", "plain", "wire_instant", "wire_money"]
+__all__ = ["Fields", "Json", "Node", "instant", "nanoseconds", "parsed", "plain", "wire_instant", "wire_money"]
 
 T = TypeVar("T")
+
+Fields = dict[str, Any]
+"""What a canonical model is made of: only the fields that were told, by their names; the model checks the values."""
+
+Json = dict[str, Any]
+"""A JSON object of Square's, to be sent or as the sandbox holds it."""
+
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):(\d\d))")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _DEEPEST = 40
@@ -79,12 +86,19 @@ def plain(value: object, where: str = "", depth: int = 0) -> JsonValue:
         return str(value)
     if isinstance(value, str):
         return _text(value, where)
-    if isinstance(value, dict):
-        items = cast("Mapping[str, object]", value).items()
-        return {_text(key, where): plain(item, f"{where}.{key}", depth + 1) for key, item in items}
-    if isinstance(value, list):
-        return [plain(item, f"{where}[]", depth + 1) for item in cast("Sequence[object]", value)]
+    if _is_object(value):
+        return {_text(key, where): plain(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+    if _is_list(value):
+        return [plain(item, f"{where}[]", depth + 1) for item in value]
     raise _broken(where, "JSON")
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _text(value: str, where: str) -> str:
@@ -105,9 +119,9 @@ class Node:
     __slots__ = ("_children", "_left", "_raw", "where")
 
     def __init__(self, raw: object, where: str = "body") -> None:
-        if not isinstance(raw, dict):
+        if not _is_object(raw):
             raise _broken(where, "an object")
-        self._raw = cast("dict[str, Any]", raw)
+        self._raw = raw
         self._left = dict(self._raw)
         self._children: dict[str, Node | list[Node]] = {}
         self.where = where
@@ -117,7 +131,7 @@ class Node:
         return key in self._raw
 
     @property
-    def raw(self) -> Mapping[str, Any]:
+    def raw(self) -> Mapping[str, object]:
         """The whole object as it came."""
         return self._raw
 
@@ -217,20 +231,21 @@ class Node:
         self._children[key] = children
         return children
 
-    def _list(self, key: str) -> list[Any]:
+    def _list(self, key: str) -> list[object]:
         raw = self._any(key)
         if raw is None:
             return []
-        if not isinstance(raw, list):
+        if not _is_list(raw):
             raise _broken(f"{self.where}.{key}", "a list")
-        return cast("list[Any]", raw)
+        return raw
 
     def texts(self, key: str) -> list[str]:
         """A list of strings; empty when absent."""
         items = self._list(key)
-        if not all(isinstance(item, str) for item in items):
+        texts = [item for item in items if isinstance(item, str)]
+        if len(texts) != len(items):
             raise _broken(f"{self.where}.{key}", "a list of strings")
-        return [_text(item, f"{self.where}.{key}") for item in items]
+        return [_text(item, f"{self.where}.{key}") for item in texts]
 
     def skip(self, *keys: str) -> None:
         """Leave fields out for good; the connector's `dropped` names them with the reason."""
