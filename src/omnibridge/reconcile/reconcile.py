@@ -23,7 +23,9 @@ __all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
 _MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to different channels
 _UNKNOWN = Known()
 _EMPTY: tuple[object, ...] = (None, [], {}, "")
+_STAMPS = frozenset({"created_at", "updated_at"})
 _PERMISSIVE = frozenset({"granted", "pending"})
+_EVIDENCE = frozenset({"basis", "proof", "changed_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +177,16 @@ class Reconciler:
             wrong = [d.model_dump(mode="json") for d in seen.entity.check()]
             if wrong or after.get("discrepancies"):
                 after["discrepancies"] = wrong
-        if before is not None and all(before.get(k) == v for k, v in after.items()):
+        different = {name for name, value in after.items() if before is None or before.get(name) != value}
+        if before is not None and not different:
             return
         body = to_json(after)
         rev = self._entities.get((key.kind, turn.id), (b"", 0))[1]
         stored = b'{"origin":' + to_json(owner) + b',"entity":' + body + b"}"
         turn.derived.entities.append(EntityWrite(key.kind, turn.id, rev, stored))
         self._entities[key.kind, turn.id] = (stored, rev + 1)
+        if before is not None and different <= (_STAMPS if owner == channel.name else _STAMPS | {"vendor"}):
+            return  # the dates and private fields that a system adds to what we wrote there: nothing happened
         # Vendors stamp to the second: a second change within it must not take the first one's event id.
         stamp = turn.version
         if stamp is None or stamp == turn.known.version:
@@ -284,11 +289,14 @@ def _attested(
 ) -> dict[str, Any]:
     """Keep a permission from being made by copying: only a channel that collects consent grants, with time and proof.
 
-    A withdrawal counts from anywhere. What is refused becomes `unknown` for a permission that was never seen, and
-    changes nothing about one that was.
+    A withdrawal counts from anywhere; told once more, by a channel that it was written to, it keeps the proof of the
+    first time. What is refused becomes `unknown` for a permission that was never seen, and changes nothing about one
+    that was.
     """
     state = fresh.get("state")
     if state not in _PERMISSIVE:
+        if before is not None and before.get("proof") and state in (None, before.get("state")):
+            return {name: value for name, value in fresh.items() if name not in _EVIDENCE}
         return fresh
     proof: dict[str, Any] = fresh.get("proof") or {}
     proven = bool(proof.get("at") or fresh.get("changed_at"))
