@@ -194,6 +194,18 @@ def test_interrupted_anywhere_a_customer_is_made_once(rig, crash, at, lag):
     assert stored["note"] == "later"
 
 
+@pytest.mark.parametrize(("known", "at"), [({}, -5), ({"email_address": "person@example.com"}, -4)])
+def test_what_was_made_or_found_is_kept_at_once(rig, crash, known, at):
+    if known:
+        rig.sandbox._create_customer(known, "DIRECTORY")
+    with pytest.raises(crash):
+        rig.deliver(person(rig), crash_at=at)
+    assert rig.references == {("customer", rig.id("customer")): next(iter(rig.sandbox.customers))}
+    rig.requests.clear()
+    rig.deliver(person(rig))
+    assert not any(one.path.endswith("search") for one in rig.requests)
+
+
 def test_a_key_is_never_used_for_another_body(rig):
     rig.sandbox.search_lag = timedelta(hours=1)
     rig.deliver(person(rig), key="one")

@@ -216,7 +216,8 @@ class SquareSandbox(CustomersSandbox):
     def _list(self, table: str, query: Mapping[str, str]) -> Json:
         records: dict[str, Json] = getattr(self, table)
         want = {"start_at": query.get("updated_at_begin_time"), "end_at": query.get("updated_at_end_time")}
-        place = query.get("location_id")
+        # Without a location, payments are the main one's only and refunds everybody's (Square, ListPayments).
+        place = query.get("location_id") or (self.main_location if table == "payments" else None)
         found = [one for one in records.values() if matches(one, "updated_at", want)]
         found = [one for one in found if place in (None, one.get("location_id"))]
         found.sort(key=lambda one: (one["updated_at"], one["id"]))

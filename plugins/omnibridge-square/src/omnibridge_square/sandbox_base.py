@@ -46,6 +46,7 @@ class SandboxBase(Sandbox):
         self.locations: dict[str, Json] = {}
         self._answers: dict[str, tuple[bytes, Json]] = {}
         self._made = 0
+        self.main_location = main_location
         self.add_location(main_location, "Main shop")
 
     def add_location(self, id_: str, name: str) -> None:
