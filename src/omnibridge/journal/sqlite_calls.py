@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
+import apsw
 from anyio.lowlevel import checkpoint
 
 from omnibridge.errors import StorageError, StorageFailed
@@ -13,7 +14,7 @@ from omnibridge.journal.sqlite_checkpoint import Checkpointer
 from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
-from omnibridge.journal.sqlite_writer import Call, Hop, ReadRunner, WorkThread, WriteRunner
+from omnibridge.journal.sqlite_writer import Call, Hop, ReadRunner, WorkThread, WriteRunner, read_error
 
 __all__ = ["Calls"]
 
@@ -97,11 +98,14 @@ class Calls:
 
     @staticmethod
     def _alone(another: Callable[[], Connection], work: Callable[[Connection], T]) -> T:
-        db = another()
         try:
-            return work(db)
-        finally:
-            db.close()
+            db = another()
+            try:
+                return work(db)
+            finally:
+                db.close()
+        except apsw.Error as error:
+            raise read_error(error) from error
 
     def _check_open(self) -> None:
         if self._closed:

@@ -17,7 +17,7 @@ from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_ledger import Ledger
 
-__all__ = ["BATCH", "Call", "Hop", "ReadRunner", "Runner", "WorkThread", "WriteRunner", "storage_error"]
+__all__ = ["BATCH", "Call", "Hop", "ReadRunner", "Runner", "WorkThread", "WriteRunner", "read_error", "storage_error"]
 
 BATCH = 64
 """How many waiting calls share a transaction at most."""
@@ -116,6 +116,11 @@ def storage_error(error: apsw.Error) -> StorageError:
     return StorageError(f"the journal cannot take work now: {error}")
 
 
+def read_error(error: apsw.Error) -> StorageError:
+    """What a read that fails means: nothing about what was synced, so it is not the journal's end."""
+    return StorageError(f"the journal cannot be read: {error}", remedy="check the disk, and the journal's integrity")
+
+
 class WriteRunner:
     """Runs calls in one transaction and commits once for all.
 
@@ -212,10 +217,10 @@ class ReadRunner:
                 try:
                     call.result = call.work()
                 except Exception as error:
-                    call.error = _read_error(error)
+                    call.error = read_error(error) if isinstance(error, apsw.Error) else error
         except apsw.Error as error:
             for call in calls:
-                call.error = _read_error(error)
+                call.error = read_error(error)
         finally:
             if self._db.in_transaction:
                 self._db.execute("COMMIT")
@@ -226,11 +231,6 @@ class ReadRunner:
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
-
-
-def _read_error(error: Exception) -> Exception:
-    # A read that fails says nothing about what was synced: it is not the journal's end.
-    return StorageError(f"the journal cannot be read: {error}") if isinstance(error, apsw.Error) else error
 
 
 class WorkThread:
