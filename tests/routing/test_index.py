@@ -189,7 +189,7 @@ def test_equal_predicates_are_evaluated_once_an_event(evaluations):
     large = "LENGTH(channel) > 3"
     routes = [
         Route("1", sql(f"type = 'order.placed' AND {large}"), ("a",)),
-        Route("2", sql(f"type = 'order.placed'   AND channel = 'shop' AND LENGTH( channel )>3"), ("b",)),
+        Route("2", sql("type = 'order.placed'   AND channel = 'shop' AND LENGTH( channel )>3"), ("b",)),
         Route("3", All((type_filter("order.*"), sql(large))), ("c",)),
         Route("4", Any_((sql(large), sql("FALSE AND EXISTS x"))), ("d",)),
     ]

@@ -41,7 +41,7 @@ def _route(file: ConfigFile, place: int, section: RouteSection, report: Report) 
     _channels(file, place, section, report)
     found = list(_parts(where, section, report))
     parts = [part for _, part in found]
-    if not (section.events or section.source or section.filters or section.when):
+    if not (section.events or section.source or section.filters or section.when is not None):
         report(where, "matches every event", "say which with events, from, filters or when; events = ['*'] for all")
     whole = parts[0] if len(parts) == 1 else All(tuple(parts))
     for doubt in doubts(whole, {*file.channels, EVENTS_CHANNEL}):

@@ -64,7 +64,7 @@ def parse_sql(text: str, where: str) -> Filter:
 
 def _spot(text: str, position: int) -> str:
     around = text[max(0, position - _AROUND) : position], text[position : position + _AROUND]
-    shown = " ".join("⟶".join(around).split())
+    shown = " ".join(">>>".join(around).split())
     before, after = "…" if position > _AROUND else "", "…" if position + _AROUND < len(text) else ""
     return f"at character {position + 1}: {before}{shown}{after}"
 
