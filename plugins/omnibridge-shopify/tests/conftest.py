@@ -114,6 +114,7 @@ def kit():
     """The names above, as test modules cannot import one another."""
     return SimpleNamespace(
         CONNECTOR=CONNECTOR,
+        ShopifySandbox=ShopifySandbox,
         NOW=NOW,
         SETTINGS=SETTINGS,
         BUYER=BUYER,

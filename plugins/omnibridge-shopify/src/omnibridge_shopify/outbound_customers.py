@@ -102,19 +102,18 @@ async def find_customer(
 async def upsert_customer(settings: Shopify, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
     """Make or change the customer with `customerSet`.
 
-    One that Shopify knows already under the email address or phone number is taken over, never doubled; without
-    either, and without `id_metafield`, a lost answer cannot be looked up. Addresses are written whole, so they go only
-    to a customer that is new, or whose addresses are known here; tags are added and removed one by one, so that other
-    apps' tags stay. Raises Permanent for what Shopify refuses.
+    One that Shopify knows already under the email address, or under the phone number without another email address, is
+    taken over and never doubled; without either, and without `id_metafield`, a lost answer cannot be looked up.
+    Addresses are written whole, so they go only to a customer that is new, or whose addresses are known here; tags are
+    added and removed one by one, so that other apps' tags stay. Raises Permanent for what Shopify refuses.
     """
     wanted = normal_customer(settings, customer)
     number = delivery.own
     custom = _custom_id(settings, customer)
     if number is None:
         found = await find_customer(settings, http, email=wanted.email, phone=wanted.phone, custom=custom)
-        if found is not None:
+        if found is not None and not _somebody_else(found, wanted):
             number = gid_number(found["id"])
-            await http.keep(Reference("customer", number))
     fields = {ours: getattr(wanted, ours) for ours in _NAMES if ours in wanted.model_fields_set}
     if number is None:
         fields = {name: value for name, value in fields.items() if value is not None}
@@ -131,6 +130,12 @@ async def upsert_customer(settings: Shopify, customer: Customer, delivery: Deliv
         node = await _retag(settings, http, node, wanted, known)
     written = {name for name in wanted.model_fields_set if name != "addresses" or "addresses" in values} - left_out
     return _receipt(settings, node, written, left_out)
+
+
+def _somebody_else(found: Json, wanted: Customer) -> bool:
+    """Whether only the phone number is the same: families share one, and two email addresses are two people."""
+    held: Json | None = found["defaultEmailAddress"]
+    return held is not None and wanted.email is not None and held["emailAddress"].lower() != wanted.email
 
 
 async def _set(

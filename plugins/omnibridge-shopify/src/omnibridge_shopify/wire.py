@@ -55,7 +55,7 @@ def _exact(value: object) -> object:
     return value
 
 
-Amount = str | Annotated[Decimal, BeforeValidator(_exact)]
+Amount = Annotated[str | Annotated[Decimal, BeforeValidator(_exact)], Field(union_mode="left_to_right")]
 """Money is text in orders, but `refund_line_items[].subtotal` and `total_tax` are JSON numbers."""
 Id = Annotated[int, Field(ge=0, lt=2**64)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
