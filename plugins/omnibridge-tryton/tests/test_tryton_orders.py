@@ -49,7 +49,8 @@ def test_an_order_becomes_a_confirmed_sale(erp, sandbox, things):
     assert done.result.note == "0.01 EUR booked as rounding"
     assert done.kept == [Reference("customer", "1", "c-1"), Reference("order", "1")]
     assert done.result.references == (Reference("order", "1"), Reference("customer", "1", "c-1"))
-    [snapshot] = done.result.snapshots
+    snapshot, party = done.result.snapshots
+    assert (party.ours, len(party.entity.addresses)) == ("c-1", 2)  # made on the way, so all of it is known
     assert (snapshot.external_id, snapshot.ours) == ("1", "o-1")
     assert snapshot.entity.totals.total == things.eur("47.93")
     steps = [request.step for request in done.requests if not request.reads]
@@ -116,6 +117,16 @@ def test_a_known_buyer_is_not_made_again(erp, sandbox, things):
     own = {("customer", "c-1"): made.kept[0].external_id}
     erp.place(order, things.delivery(order, "placed", references=own))
     assert len(sandbox.records()["party.party"]) == 1
+
+
+def test_an_address_that_an_order_brings_is_no_news_about_the_customer(erp, things):
+    erp.put(things.customer())
+    known = {("customer", "c-1"): "1"}
+    order, plain = things.order(), things.order("o-2", shipping_address=None)
+    sale, party = erp.place(order, things.delivery(order, "placed", references=known)).result.snapshots
+    assert (sale.kind, party.entity.model_fields_set) == ("order", {"addresses", "updated_at"})
+    [sale] = erp.place(plain, things.delivery(plain, "placed", references=known)).result.snapshots
+    assert sale.kind == "order"
 
 
 def test_an_order_of_nobody_known_gets_a_party_of_its_own_once(erp, sandbox, things):

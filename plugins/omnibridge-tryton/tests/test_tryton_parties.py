@@ -45,7 +45,7 @@ def test_only_what_is_given_is_written(erp, sandbox, things):
     assert writes(done) == ["write"]
     assert sandbox.records()["party.party"][0]["name"] == "Kim Example"
     assert mechanisms(sandbox) == [("email", "new@example.com", True), ("phone", "+4533123456", True)]
-    assert done.result.snapshots[0].entity.model_fields_set == {"email"}
+    assert done.result.snapshots[0].entity.model_fields_set == {"email", "updated_at"}
 
 
 def test_an_email_that_is_taken_away_ends(erp, sandbox, things):

@@ -90,6 +90,22 @@ def test_reading_again_what_overlaps_moves_no_place_back(make_channel, make_erp,
     assert [cursor for _, cursor in again.pages] == [first] * 3
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_what_rests_is_not_read_for_ever(make_channel, make_erp, sandbox, clock, size):
+    erp = make_erp(sandbox, make_channel("http://127.0.0.1:8000", page_size=size))
+    names(sandbox, *"ABC")
+    cursor = erp.poll("parties").pages[-1][1]
+    erp.drive.now = clock(minutes=1)
+    assert ids(erp.poll("parties", cursor)) == ["1", "2", "3"]  # something may still turn up
+    erp.drive.now = clock(hours=1)
+    cursor = erp.poll("parties", cursor).pages[-1][1]
+    assert erp.poll("parties", cursor).pages == []  # nothing can any more
+    names(sandbox, "D")
+    done = erp.poll("parties", cursor)
+    assert ids(done) == ["4"]
+    assert ids(erp.poll("parties", done.pages[-1][1]))[-1] == "4"
+
+
 def test_a_change_of_what_belongs_to_an_entity_is_seen(erp, sandbox, clock, things):
     erp.put(things.customer())
     erp.place(things.order())
@@ -141,10 +157,10 @@ def test_a_malformed_record_stops_nobody_else(erp, sandbox):
         erp.look("customer", "1")
 
 
-@pytest.mark.parametrize("cursor", [{"party.party": 7}, {"party.party": {"at": "x", "id": 1}}, {"party.party": {}}])
-def test_a_foreign_cursor_is_refused(erp, cursor):
+@pytest.mark.parametrize("place", [7, {}, {"at": "x", "id": 1, "settled": True}, {"at": "2026-01-01T00:00:00Z"}])
+def test_a_foreign_cursor_is_refused(erp, place):
     with pytest.raises(InvalidMessage):
-        erp.poll("parties", cursor)
+        erp.poll("parties", {"party.party": place})
 
 
 def test_a_server_that_repeats_itself_does_not_hold_the_poll(make_channel, make_erp, sandbox):

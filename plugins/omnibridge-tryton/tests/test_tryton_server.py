@@ -246,7 +246,7 @@ def test_money_comes_out_to_the_cent(real_erp, things):
         order = things.order(
             f"cent-{number}", lines=told, shipping=(), discounts=(), totals=OrderTotals(total=eur(total))
         )
-        [snapshot] = real_erp.place(order).result.snapshots
+        snapshot, *_ = real_erp.place(order).result.snapshots
         assert snapshot.entity.totals.total == eur(total)
 
 
@@ -284,7 +284,7 @@ def test_a_lost_answer_is_made_good(real_erp, server, things, method, monkeypatc
     done = real_erp.place(order, told)
     assert len(server.ids("sale.sale", ["reference", "like", f"omnibridge:{id_} %"])) == 1
     assert len(server.ids("party.party", ["identifiers.code", "=", f"omnibridge:{id_}-c"])) == 1
-    [snapshot] = done.result.snapshots
+    snapshot, *_ = done.result.snapshots
     assert (snapshot.entity.status_raw, str(snapshot.entity.totals.total)) == ("processing", "47.93 EUR")
     assert len(snapshot.entity.lines) == 8
 

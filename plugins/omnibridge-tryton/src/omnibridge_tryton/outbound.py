@@ -9,6 +9,8 @@ the quotation on, Tryton owns it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from omnibridge.connector import Delivery, Http, Receipt, Reference, Snapshot, Upsert
 from omnibridge.errors import Permanent
 from omnibridge.model import Address, Customer, Order, OrderTotals, email_or_none, phone_or_none
@@ -20,6 +22,7 @@ from omnibridge_tryton.parties import (
     find_party,
     key_of,
     normal_address,
+    party_snapshot,
     places_of,
     seen_address,
 )
@@ -108,13 +111,23 @@ async def _press(rpc: Rpc, sale: SaleRow, button: str) -> SaleRow:
     return await _again(rpc, sale.id)
 
 
-def _receipt(settings: TrytonSettings, sale: SaleRow, buyer: Reference | None, note: str | None) -> Receipt:
+@dataclass(frozen=True, slots=True)
+class _Buyer:
+    """The party of a new sale: its reference, unless nobody is known, and what was written to it on the way."""
+
+    reference: Reference | None = None
+    snapshot: Snapshot | None = None
+
+
+def _receipt(settings: TrytonSettings, sale: SaleRow, note: str | None, buyer: _Buyer | None = None) -> Receipt:
     references = [Reference(Order.KIND, str(sale.id))]
-    if buyer is not None:
-        references.append(buyer)
+    if buyer is not None and buyer.reference is not None:
+        references.append(buyer.reference)
     # The whole sale is what became of the order, so all of it is what the channel is known to have now.
     seen = inbound.order(settings, sale)
     snapshots = tuple(found for found in seen if isinstance(found, Snapshot) and found.kind == Order.KIND)
+    if buyer is not None and buyer.snapshot is not None:
+        snapshots += (buyer.snapshot,)
     return Receipt(tuple(references), snapshots, note)
 
 
@@ -135,11 +148,13 @@ def _buyer(order: Order, delivery: Delivery) -> Customer:
     )
 
 
-async def _party(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[PartyRow, Reference | None]:
+async def _party(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[PartyRow, Reference | None, bool]:
+    """The party of the order's buyer, its reference unless nobody is known, and whether it was made just now."""
     buyer = _buyer(order, delivery)
     buyer_id = order.buyer.id if order.buyer else None
     key = key_of(buyer_id) if buyer_id else f"{inbound.GUEST}{_id(order, delivery)}"
     row = await find_party(rpc, own=delivery.external(order.buyer), key=key, email=buyer.email)
+    made = row is None
     if row is None:
         places = await places_of(rpc, buyer.addresses)
         id_ = await create_party(rpc, buyer, key, places, "party")
@@ -147,10 +162,10 @@ async def _party(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[PartyRow, 
     if row is None:
         raise Permanent("the party was deleted in Tryton while its sale was being made", code="gone")
     if buyer_id is None:
-        return row, None
+        return row, None, made
     reference = Reference(Customer.KIND, str(row.id), buyer_id)
     await rpc.http.keep(reference)
-    return row, reference
+    return row, reference, made
 
 
 async def _addresses(rpc: Rpc, order: Order, row: PartyRow) -> tuple[PartyRow, int | None, int | None]:
@@ -199,7 +214,7 @@ async def _taxes(rpc: Rpc, rates: set[str]) -> dict[str, int]:
 # ── Delivering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, Reference | None]:
+async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, _Buyer]:
     settings = rpc.settings
     if order.totals.total.currency != order.currency:
         remedy = "a sale in Tryton has one currency; send orders in one"
@@ -210,8 +225,11 @@ async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, 
     lines = sale_lines(settings, items, products, taxes)
     currency = await _currency(rpc, order.currency)
     place = await warehouse(rpc)
-    row, buyer = await _party(rpc, order, delivery)
-    row, invoice, shipment = await _addresses(rpc, order, row)
+    before, reference, made = await _party(rpc, order, delivery)
+    row, invoice, shipment = await _addresses(rpc, order, before)
+    written = None if made else {"addresses"} if row is not before else set[str]()
+    # What an order brings to a party (where this parcel goes) is no news about the customer.
+    buyer = _Buyer(reference, party_snapshot(settings, row, written) if written is None or written else None)
     values: dict[str, object] = {
         "company": settings.company,
         "party": row.id,
@@ -253,18 +271,18 @@ async def place_order(settings: TrytonSettings, order: Order, delivery: Delivery
     """Make the sale of an order, as far as the settings say; nothing is made twice."""
     rpc = Rpc(settings, http)
     sale = await _find(rpc, order, delivery)
-    buyer: Reference | None = None
+    buyer: _Buyer | None = None
     notes: list[str] = []
     if sale is None:
         sale, buyer = await _create(rpc, order, delivery)
     elif inbound.reference_of(sale.reference) != _id(order, delivery):
-        return _receipt(settings, sale, None, "the sale was made in Tryton, which owns it")
+        return _receipt(settings, sale, "the sale was made in Tryton, which owns it")
     if _missing(sale, order):
         notes.append(f"{order.totals.total.amount - sale.total_amount} {order.currency} booked as rounding")
         sale = await _settle(rpc, order, sale)
     for button in _pending(settings, sale):
         sale = await _press(rpc, sale, button)
-    return _receipt(settings, sale, buyer, "; ".join(notes) or None)
+    return _receipt(settings, sale, "; ".join(notes) or None, buyer)
 
 
 async def find_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt | None:
@@ -272,7 +290,7 @@ async def find_order(settings: TrytonSettings, order: Order, delivery: Delivery,
     sale = await _find(Rpc(settings, http), order, delivery)
     if sale is None or _missing(sale, order) or _pending(settings, sale):
         return None
-    return _receipt(settings, sale, None, "found by its reference")
+    return _receipt(settings, sale, "found by its reference")
 
 
 async def cancel_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt:
@@ -289,4 +307,4 @@ async def cancel_order(settings: TrytonSettings, order: Order, delivery: Deliver
         )
     if sale.state != "cancelled":
         sale = await _press(rpc, sale, "cancel")
-    return _receipt(settings, sale, None, None)
+    return _receipt(settings, sale, None)

@@ -28,6 +28,7 @@ __all__ = [
     "key_of",
     "normal",
     "normal_address",
+    "party_snapshot",
     "places_of",
     "put_customer",
     "read_party",
@@ -329,11 +330,12 @@ async def add_addresses(rpc: Rpc, row: PartyRow, addresses: Sequence[Address], p
     return await read_party(rpc, row.id) or row
 
 
-def _snapshot(settings: TrytonSettings, row: PartyRow, written: Iterable[str] | None) -> Snapshot:
+def party_snapshot(settings: TrytonSettings, row: PartyRow, written: Iterable[str] | None) -> Snapshot:
+    """What a party is now, restricted to the fields that were `written` (None: all, it was made)."""
     seen = inbound.customer(settings, row)
     if written is None:
         return seen
-    told = set(written)
+    told = {*written, "updated_at"}  # a write moves it
     if told & _NAMES:
         told |= _NAMES
     fields = {name: getattr(seen.entity, name) for name in sorted(told) if name in seen.entity.model_fields_set}
@@ -354,7 +356,7 @@ async def put_customer(settings: TrytonSettings, customer: Customer, delivery: D
         reference = Reference(Customer.KIND, str(made))
         await http.keep(reference)
         row = await read_party(rpc, made)
-        snapshots = (_snapshot(settings, row, None),) if row else ()
+        snapshots = (party_snapshot(settings, row, None),) if row else ()
         return Receipt((reference,), snapshots)
     reference = Reference(Customer.KIND, str(row.id))
     await http.keep(reference)
@@ -363,7 +365,7 @@ async def put_customer(settings: TrytonSettings, customer: Customer, delivery: D
         lock = _lock(row)
         await rpc.do("write", "party.party.write", [row.id], changes, protection=Upsert(), _timestamp=lock)
         row = await read_party(rpc, row.id) or row
-    return Receipt((reference,), (_snapshot(settings, row, customer.model_fields_set),))
+    return Receipt((reference,), (party_snapshot(settings, row, customer.model_fields_set),))
 
 
 async def find_customer(settings: TrytonSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt | None:
@@ -375,4 +377,4 @@ async def find_customer(settings: TrytonSettings, customer: Customer, delivery: 
     row = await find_party(rpc, own=None, key=key_of(ours), email=None)
     if row is None or _changes(settings, row, customer, None, None, await places_of(rpc, customer.addresses)):
         return None  # delivering again completes it
-    return Receipt((Reference(Customer.KIND, str(row.id)),), (_snapshot(settings, row, None),))
+    return Receipt((Reference(Customer.KIND, str(row.id)),), (party_snapshot(settings, row, None),))

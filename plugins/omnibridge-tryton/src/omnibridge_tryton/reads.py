@@ -1,23 +1,17 @@
-"""Questions to Tryton: polls that miss no change, and the lookup of one record.
-
-Tryton tells of nothing by itself. Each poll follows `last_modified_at` of some tables, in pages ordered by that instant
-and the id, and keeps for each table where it stands. A change of an address or a sale line leaves its party or sale as
-it was, so those tables are followed as well. Instants are those of a transaction's begin, so one that was open during a
-poll turns up behind its back: every run starts `overlap` earlier, and what it meets again has the same version.
-Records that are deleted, rather than made inactive, leave no trace that a poll could find.
-"""
+"""Questions to Tryton: polls of parties, sales, products and stock, the lookup of one record, and a probe."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from omnibridge.connector import Cursor, Http, Lookup, Observation, Snapshot
 from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge.model import Customer, InventoryLevel, Order, Product
 from omnibridge_tryton import inbound
+from omnibridge_tryton.follow import Source, follow, newest_place
 from omnibridge_tryton.rows import Code, Owner, PartyRow, SaleRow, StockRow, TemplateRow
 from omnibridge_tryton.settings import TrytonSettings
 from omnibridge_tryton.wire import Row, Rpc, is_object, rows
@@ -25,106 +19,6 @@ from omnibridge_tryton.wire import Row, Rpc, is_object, rows
 __all__ = ["poll_parties", "poll_products", "poll_sales", "poll_stock", "probe", "read", "warehouse"]
 
 RowT = TypeVar("RowT", bound=Row)
-_START = datetime(1970, 1, 1, tzinfo=UTC)
-_ORDER = (("last_modified_at", "ASC"), ("id", "ASC"))
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Place:
-    """Where a table was read up to."""
-
-    at: datetime = _START
-    id: int = 0
-
-    def after(self) -> list[object]:
-        """The records behind this place."""
-        same = [["last_modified_at", "=", self.at], ["id", ">", self.id]]
-        return ["OR", [["last_modified_at", ">", self.at]], same]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A table to follow, and which field of its records leads to the entity (None: their own id).
-
-    `domain` narrows it down to what belongs to the channel.
-    """
-
-    model: str
-    owner: str | None = None
-    domain: tuple[object, ...] = ()
-
-    def owner_of(self, row: Owner) -> int | None:
-        """The id of the record that a change of `row` is a change of."""
-        owners = {"party": row.party, "sale": row.sale, "template": row.template, "product": row.product}
-        return row.id if self.owner is None else owners[self.owner]
-
-    @property
-    def fields(self) -> list[str]:
-        """What is read to follow the table."""
-        return ["last_modified_at", *([self.owner] if self.owner else [])]
-
-
-_Observe = Callable[[Mapping[int, datetime]], Awaitable[Sequence[Observation]]]
-"""Reads the entities with these ids; the instants are those of the changes that led to them."""
-
-
-async def _newest(rpc: Rpc, source: _Source) -> _Place:
-    last = [["last_modified_at", "DESC"], ["id", "DESC"]]
-    found = await rpc.find(source.model, Owner, source.domain, source.fields, limit=1, order=last)
-    if not found or found[0].last_modified_at is None:
-        return _Place()
-    return _Place(found[0].last_modified_at, found[0].id)
-
-
-def _places(cursor: Cursor | None) -> dict[str, _Place]:
-    try:
-        return {
-            str(model): _Place(datetime.fromisoformat(place["at"]), int(place["id"]))
-            for model, place in (cursor or {}).items()
-        }
-    except (KeyError, TypeError, ValueError):
-        raise InvalidMessage("a cursor that this connector did not write", where="cursor") from None
-
-
-async def _follow(rpc: Rpc, cursor: Cursor | None, sources: Sequence[_Source], observe: _Observe) -> None:
-    """Emit what changed in `sources` since `cursor`, page by page.
-
-    Without a cursor the first source is read from its beginning. The others then start at their end: what belongs to
-    an entity is read together with it.
-    """
-    places = _places(cursor)
-    for source in sources[1:]:
-        if source.model not in places:
-            places[source.model] = await _newest(rpc, source)
-    size = rpc.settings.page_size
-    for source in sources:
-        reached = places.get(source.model, _Place())
-        here = reached
-        if reached.at > _START:
-            here = _Place(max(reached.at - rpc.settings.overlap, _START))
-        while True:
-            page = await rpc.find(
-                source.model, Owner, [*source.domain, here.after()], source.fields, limit=size, order=_ORDER
-            )
-            if not page:
-                break
-            last = _Place(page[-1].last_modified_at or _START, page[-1].id)
-            if last <= here:
-                raise InvalidMessage("a page that lies before the one asked for", where=source.model)
-            here, reached = last, max(reached, last)
-            places[source.model] = reached
-            changed: dict[int, datetime] = {}
-            for row in page:
-                owner = source.owner_of(row)
-                if owner is not None:
-                    changed.pop(owner, None)  # the latest change decides its turn
-                    changed[owner] = row.last_modified_at or here.at
-            seen = await observe(changed)
-            await rpc.http.emit(
-                seen, {model: {"at": place.at.isoformat(), "id": place.id} for model, place in places.items()}
-            )
-            if len(page) < size:
-                break
 
 
 # ── From records to observations ─────────────────────────────────────────────────────────────────────────────────
@@ -186,12 +80,12 @@ async def poll_parties(settings: TrytonSettings, cursor: Cursor | None, http: Ht
     """Parties whose own record, contact mechanisms, addresses or identifiers changed."""
     rpc = Rpc(settings, http)
     sources = [
-        _Source("party.party"),
-        _Source("party.contact_mechanism", "party"),
-        _Source("party.address", "party"),
-        _Source("party.identifier", "party"),
+        Source("party.party"),
+        Source("party.contact_mechanism", "party"),
+        Source("party.address", "party"),
+        Source("party.identifier", "party"),
     ]
-    await _follow(rpc, cursor, sources, lambda ids: _PARTY.observe(rpc, ids))
+    await follow(rpc, cursor, sources, lambda ids: _PARTY.observe(rpc, ids))
 
 
 # ── Sales ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,10 +95,10 @@ async def poll_sales(settings: TrytonSettings, cursor: Cursor | None, http: Http
     """Sales of the channel's company that changed, or one of whose lines did."""
     rpc = Rpc(settings, http)
     sources = [
-        _Source("sale.sale", None, (_company(settings),)),
-        _Source("sale.line", "sale", (["sale.company", "=", settings.company],)),
+        Source("sale.sale", None, (_company(settings),)),
+        Source("sale.line", "sale", (["sale.company", "=", settings.company],)),
     ]
-    await _follow(rpc, cursor, sources, lambda ids: _SALE.observe(rpc, ids, _company(settings)))
+    await follow(rpc, cursor, sources, lambda ids: _SALE.observe(rpc, ids, _company(settings)))
 
 
 # ── Products and stock ───────────────────────────────────────────────────────────────────────────────────────────
@@ -214,10 +108,10 @@ async def poll_products(settings: TrytonSettings, cursor: Cursor | None, http: H
     """Products that changed. A new list price is written through its product, so that one has changed then."""
     rpc = Rpc(settings, http)
     sources = [
-        _Source("product.template"),
-        _Source("product.product", "template"),
+        Source("product.template"),
+        Source("product.product", "template"),
     ]
-    await _follow(rpc, cursor, sources, lambda ids: _PRODUCT.observe(rpc, ids))
+    await follow(rpc, cursor, sources, lambda ids: _PRODUCT.observe(rpc, ids))
 
 
 async def warehouse(rpc: Rpc) -> int | None:
@@ -244,8 +138,8 @@ async def poll_stock(settings: TrytonSettings, cursor: Cursor | None, http: Http
     place = await warehouse(rpc)
     if place is None:
         return
-    source = _Source("stock.move", "product", (_company(settings),))
-    await _follow(rpc, cursor, [source], lambda ids: _stock(rpc, place, ids))
+    source = Source("stock.move", "product", (_company(settings),))
+    await follow(rpc, cursor, [source], lambda ids: _stock(rpc, place, ids))
 
 
 # ── One record ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,7 +165,7 @@ async def read(settings: TrytonSettings, lookup: Lookup, http: Http) -> Sequence
         place = await warehouse(rpc)
         if place is None:
             raise Permanent("this channel reads no stock", remedy="name a warehouse in `location`")
-        last = await _newest(rpc, _Source("stock.move", "product", (["product", "=", int(raw)],)))
+        last = await newest_place(rpc, Source("stock.move", "product", (["product", "=", int(raw)],)))
         return await _stock(rpc, place, {int(raw): last.at}) or [Snapshot.gone(InventoryLevel.KIND, lookup.external_id)]
     raise Permanent(f"{lookup.kind!r} cannot be looked up in Tryton")
 

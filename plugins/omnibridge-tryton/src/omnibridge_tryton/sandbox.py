@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
 
 from omnibridge.connector import Response, Sandbox, SandboxRequest, json_response, same
 from omnibridge.errors import InvalidMessage
@@ -74,9 +73,9 @@ class TrytonSandbox(Sandbox):
         move: Record = {"product": found["id"], "company": self.settings.company, "quantity": quantity, "state": "done"}
         self.store.create("stock.move", move)
 
-    def records(self) -> Mapping[str, list[dict[str, Any]]]:
+    def records(self) -> Mapping[str, list[Record]]:
         """The tables that people ask for, plain fields only."""
-        plain: dict[str, list[dict[str, Any]]] = {}
+        plain: dict[str, list[Record]] = {}
         for model in ("party.party", "party.contact_mechanism", "party.address", "sale.sale", "sale.line"):
             names = [name for name, (sign, _) in SCHEMA[model].items() if sign != "<"]
             plain[model] = [{name: row[name] for name in names} for row in self.store.table(model).values()]
