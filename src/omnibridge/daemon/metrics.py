@@ -53,12 +53,14 @@ class _Snapshot(Collector):
         yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer.", value=1)
         yield GaugeMetricFamily("omnibridge_journal_bytes", "The journal's size.", value=self._counts.bytes)
         waiting = GaugeMetricFamily(
-            "omnibridge_deliveries", "Deliveries that are not done, by state.", labels=["channel", "state"]
+            "omnibridge_deliveries", "Deliveries in the journal, by state.", labels=["channel", "state"]
         )
         for (channel, state), number in sorted(self._counts.deliveries.items()):
             waiting.add_metric([channel, state], number)
         yield waiting
-        inbox = GaugeMetricFamily("omnibridge_inbox", "Inbox rows that are not done.", labels=["channel", "state"])
+        inbox = GaugeMetricFamily(
+            "omnibridge_inbox", "Inbox rows in the journal, by state.", labels=["channel", "state"]
+        )
         for (channel, state), number in sorted(self._counts.inbox.items()):
             inbox.add_metric([channel, state], number)
         yield inbox
