@@ -88,7 +88,8 @@ class TrytonSettings(Settings):
     overlap: timedelta = Field(
         default=timedelta(minutes=5),
         ge=timedelta(0),
-        description="How far each poll looks back behind the last one, for transactions that were still open then",
+        description="How long a transaction in Tryton may last: polls look back so far behind the last change, until "
+        "that has settled",
     )
 
     @field_validator("base_url")
