@@ -1,0 +1,167 @@
+"""Plants bugs in a scratch copy of the core, one at a time, and expects the tests to notice each.
+
+`python tests/support/planted.py` prints a line for each bug; the exit code tells whether one went unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`old` becomes `new` in `file`; one of `tests` must fail then, and none of them may before."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+BUGS = (
+    Bug(
+        "acknowledge before the commit",
+        "ingress/ingress.py",
+        "            accepted = await self._journal.accept(item)\n        except StorageError:\n"
+        '            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})\n'
+        "        self._count(channel_name,",
+        "            from omnibridge.journal import Accepted\n            import anyio.lowlevel, asyncio, sniffio\n"
+        "            accepted = Accepted(1, False)\n"
+        "            if sniffio.current_async_library() == 'asyncio':\n"
+        "                asyncio.ensure_future(self._journal.accept(item))\n        except StorageError:\n"
+        '            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})\n'
+        "        self._count(channel_name,",
+        ("tests/ingress", "tests/faults/test_failpoints.py"),
+    ),
+    Bug(
+        "synchronous=OFF",
+        "journal/sqlite_file.py",
+        "PRAGMA synchronous = full",
+        "PRAGMA synchronous = off",
+        ("tests/faults/test_power_cut.py",),
+    ),
+    Bug(
+        "== for signatures",
+        "connector/signatures.py",
+        "return hmac.compare_digest(left, right)",
+        "return left == right",
+        ("tests/connector",),
+    ),
+    Bug(
+        "a key that changes on retry",
+        "delivery/keys.py",
+        'return str(uuid5(UUID(delivery), f"{step}\\x1f{generation}"))',
+        'import os\n    return str(uuid5(UUID(delivery), f"{step}\\x1f{generation}{os.urandom(4).hex()}"))',
+        ("tests/delivery", "tests/faults/test_failpoints.py"),
+    ),
+    Bug(
+        "a lane that reorders",
+        "journal/sqlite_lanes.py",
+        "ORDER BY place LIMIT 1",
+        "ORDER BY place DESC LIMIT 1",
+        ("tests/journal", "tests/delivery"),
+    ),
+    Bug(
+        "a bare write that does not commit its start",
+        "delivery/exchange.py",
+        "            await journal.start(self._delivery, step)\n",
+        "            pass\n",
+        ("tests/faults/test_failpoints.py",),
+    ),
+    Bug(
+        "an ambiguous send that is repeated blindly",
+        "delivery/exchange.py",
+        "if protection is None and request.step not in self._cleared:",
+        "if False:",
+        ("tests/faults/test_failpoints.py",),
+    ),
+    Bug(
+        "unknown consent taken for granted",
+        "customer/gate.py",
+        "if state == ConsentState.GRANTED:",
+        "if state in (ConsentState.GRANTED, ConsentState.UNKNOWN):",
+        ("tests/customer", "tests/delivery"),
+    ),
+    Bug(
+        "an older version that overwrites",
+        "reconcile/reconcile.py",
+        "if known.version is not None and version is not None and version < known.version:",
+        "if False:",
+        ("tests/reconcile",),
+    ),
+    Bug(
+        "a copy that grants consent",
+        "reconcile/reconcile.py",
+        "    if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:",
+        "    if proven and newer:",
+        ("tests/reconcile",),
+    ),
+    Bug(
+        "an event that goes back where it came from",
+        "routing/router.py",
+        "channel != origin",
+        "True",
+        ("tests/routing", "tests/process", "tests/test_process.py"),
+    ),
+    Bug(
+        "a credential that goes to any host",
+        "delivery/sender.py",
+        "if parts.netloc.lower() not in self._hosts:",
+        "if False:",
+        ("tests/delivery",),
+    ),
+)
+
+
+def run(tests: tuple[str, ...], source: Path) -> bool:
+    """Whether the tests pass with the core at `source`."""
+    present = [test for test in tests if (ROOT / test).exists()]
+    if not present:
+        raise SystemExit(f"none of {', '.join(tests)} exists")
+    return (
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", *present],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(source), "OMNIBRIDGE_PLANTED": "1"},
+            capture_output=True,
+            timeout=600,
+        ).returncode
+        == 0
+    )
+
+
+def main(names: list[str]) -> int:
+    """Plant every bug (or those whose names contain a word given)."""
+    unnoticed: list[str] = []
+    for bug in BUGS:
+        if names and not any(name in bug.name for name in names):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder)
+            shutil.copytree(ROOT / "src" / "omnibridge", source / "omnibridge")
+            file = source / "omnibridge" / bug.file
+            text = file.read_text()
+            if text.count(bug.old) < 1:
+                print(f"STALE     {bug.name}: the code it changes is no longer in {bug.file}")
+                unnoticed.append(bug.name)
+                continue
+            file.write_text(text.replace(bug.old, bug.new))
+            noticed = not run(bug.tests, source)
+            print(f"{'caught   ' if noticed else 'UNNOTICED'} {bug.name}", flush=True)
+            if not noticed:
+                unnoticed.append(bug.name)
+    print(f"{len(unnoticed)} went unnoticed")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
