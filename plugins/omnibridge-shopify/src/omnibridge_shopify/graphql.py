@@ -84,11 +84,11 @@ def _data(document: Document, response: Response) -> Json:
     return data
 
 
-def problems(payload: Mapping[str, object]) -> list[tuple[str, str, str]]:
+def problems(payload: Json) -> list[tuple[str, str, str]]:
     """The `userErrors` of a mutation as (code, field path, message); an empty code where the mutation has none."""
     return [
         (str(item.get("code") or ""), ".".join(item.get("field") or ()), str(item.get("message") or ""))
-        for item in _objects(payload.get("userErrors"))
+        for item in _objects(payload, "userErrors")
     ]
 
 
@@ -96,7 +96,8 @@ def _object(value: object) -> Json:
     return cast(Json, value) if isinstance(value, dict) else {}
 
 
-def _objects(value: Any) -> list[Json]:
+def _objects(holder: Json, name: str) -> list[Json]:
+    value = holder.get(name)
     if value is None or isinstance(value, (str, int, Decimal)):
         return []
     return [found for item in value if (found := _object(item))]
@@ -110,7 +111,7 @@ def _body(response: Response) -> Json:
 
 
 def _errors(body: Json) -> list[Json]:
-    return _objects(body.get("errors"))
+    return _objects(body, "errors")
 
 
 def _codes(errors: Sequence[Json]) -> set[str]:

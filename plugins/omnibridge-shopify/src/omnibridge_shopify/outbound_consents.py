@@ -103,11 +103,12 @@ def _nobody(consent: Consent, delivery: Delivery) -> Receipt | Later:
 
 
 def _receipt(settings: Shopify, consent: Consent, node: Json) -> Receipt:
-    """What Shopify has now for this contact, in the fields that were written."""
+    """What Shopify has now for this contact, in the fields that were written.
+
+    It does not claim that the shop's customer is the consent's: another canonical customer may be known by it.
+    """
     key = consent_key(consent.contact, consent.medium)
     references = (Reference("consent", key),)
-    if consent.customer is not None and consent.customer.id is not None:
-        references += (Reference("customer", gid_number(node["id"]), consent.customer.id),)
     for seen in consents_of(settings, CUSTOMER.validate_python(customer_body(node))):
         if seen.external_id == key and isinstance(seen.entity, Consent):
             told = seen.entity.model_dump(include={"contact", "medium", "state", "basis", "changed_at", "vendor"})

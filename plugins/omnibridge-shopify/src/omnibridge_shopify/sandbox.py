@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Unpack
 
 from omnibridge.connector import (
     Outgoing,
@@ -18,7 +18,7 @@ from omnibridge.connector import (
 from omnibridge.errors import InvalidMessage
 from omnibridge_shopify.documents import DOCUMENTS
 from omnibridge_shopify.graphql import Json
-from omnibridge_shopify.sandbox_bodies import local, make_order, make_refund
+from omnibridge_shopify.sandbox_bodies import Terms, local, make_order, make_refund
 from omnibridge_shopify.sandbox_records import Records, Refused
 from omnibridge_shopify.settings import API_VERSION, Shopify
 
@@ -48,13 +48,20 @@ def signed(
 
 
 def order_webhook(
-    number: int, *, secret: str, shop: str, url: str, at: datetime, topic: str = "orders/create", **order: Any
+    number: int,
+    *,
+    secret: str,
+    shop: str,
+    url: str,
+    at: datetime,
+    topic: str = "orders/create",
+    customer: Mapping[str, str] | None = None,
+    **order: Unpack[Terms],
 ) -> Outgoing:
     """A signed `orders/create` of about 8 kB; `number` makes its ids, further arguments are `make_order`'s."""
-    body = make_order(number, at=at, **order)
-    return signed(
-        topic, body, secret=secret, shop=shop, url=url, at=at, event_id=f"order-{number}-{at.timestamp():.0f}"
-    )
+    body = make_order(number, at=at, customer=customer, **order)
+    event_id = f"order-{number}-{at.timestamp():.0f}"
+    return signed(topic, body, secret=secret, shop=shop, url=url, at=at, event_id=event_id)
 
 
 class ShopifySandbox(Sandbox):
@@ -144,9 +151,10 @@ class ShopifySandbox(Sandbox):
 
     # -- what happens in the shop by other hands ---------------------------------------------------------------------
 
-    def place_order(self, customer: Mapping[str, str] | None = None, **order: Any) -> Json:
+    def place_order(self, customer: Mapping[str, str] | None = None, **order: Unpack[Terms]) -> Json:
         """A buyer orders: the order is there and `orders/create` goes out. Arguments as of `make_order`; its body."""
-        body = make_order(len(self.store.orders) + 1, at=self.now(), customer=customer, currency=self.currency, **order)
+        terms: Terms = {"currency": self.currency, **order}
+        body = make_order(len(self.store.orders) + 1, at=self.now(), customer=customer, **terms)
         self.store.orders[body["id"]] = body
         self._announce("orders/create", "ORDERS_CREATE", body)
         return body
@@ -266,6 +274,6 @@ class ShopifySandbox(Sandbox):
         """Every token stops working, as after its 24 hours."""
         self._tokens.clear()
 
-    def records(self) -> Mapping[str, list[dict[str, Any]]]:
+    def records(self) -> Mapping[str, list[Json]]:
         """The shop's customers, orders, stock levels and webhook subscriptions."""
         return self.store.tables()

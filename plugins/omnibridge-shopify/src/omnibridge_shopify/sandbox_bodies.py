@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from omnibridge_shopify.graphql import Json
 
-__all__ = ["Item", "customer_body", "local", "make_order", "make_refund", "pair"]
+__all__ = ["Item", "Terms", "local", "make_order", "make_refund", "pair"]
 
 _OFFSET = timezone(timedelta(hours=1))
 _RATE = Decimal("0.25")
@@ -23,6 +23,16 @@ class Item(TypedDict):
     title: str
     price: str
     quantity: int
+
+
+class Terms(TypedDict, total=False):
+    """What a made-up order may be told: further keyword arguments of `make_order`."""
+
+    items: Sequence[Item]
+    currency: str
+    financial_status: str
+    discount: Decimal
+    source_identifier: str | None
 
 
 ITEMS: Sequence[Item] = (
@@ -352,46 +362,4 @@ def make_refund(order: Json, line: int, quantity: int, *, at: datetime, restock_
                 "test": False,
             }
         ],
-    }
-
-
-def customer_body(node: Json, currency: str) -> Json:
-    """A customer's webhook body, made of a `Customer` of GraphQL; without tags and consents, as since 2025-01."""
-    id_ = int(node["legacyResourceId"])
-    email: Json | None = node["defaultEmailAddress"]
-    phone: Json | None = node["defaultPhoneNumber"]
-    addresses = [_rest_address(item, id_, index) for index, item in enumerate(node["addressesV2"]["nodes"])]
-    return {
-        "id": id_,
-        "created_at": local(datetime.fromisoformat(node["createdAt"])),
-        "updated_at": local(datetime.fromisoformat(node["updatedAt"])),
-        "first_name": node["firstName"],
-        "last_name": node["lastName"],
-        "state": node["state"].lower(),
-        "note": node["note"],
-        "verified_email": node["verifiedEmail"],
-        "multipass_identifier": None,
-        "tax_exempt": node["taxExempt"],
-        "email": email["emailAddress"] if email else None,
-        "phone": phone["phoneNumber"] if phone else None,
-        "currency": currency,
-        "addresses": addresses,
-        "tax_exemptions": [],
-        "admin_graphql_api_id": node["id"],
-        "default_address": addresses[0] if addresses else None,
-    }
-
-
-def _rest_address(item: Json, customer: int, index: int) -> Json:
-    plain = ("name", "company", "address1", "address2", "city", "province", "zip", "country", "phone")
-    return {
-        "id": customer * 10 + index,
-        "customer_id": customer,
-        **{name: item[name] for name in plain},
-        "first_name": item["firstName"],
-        "last_name": item["lastName"],
-        "province_code": item["provinceCode"],
-        "country_code": item["countryCodeV2"],
-        "country_name": item["country"],
-        "default": index == 0,
     }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from omnibridge_shopify.graphql import Json
 from omnibridge_shopify.parts import gid, gid_number
-from omnibridge_shopify.sandbox_bodies import customer_body
+from omnibridge_shopify.sandbox_bodies import local
 from omnibridge_shopify.sandbox_graph import connection, zulu
 
 __all__ = ["Announce", "Customers", "problem", "since"]
@@ -281,4 +281,46 @@ def _address(given: Json) -> Json:
         "country": given.get("country") or given.get("countryCode"),
         "countryCodeV2": given.get("countryCode"),
         "phone": given.get("phone"),
+    }
+
+
+def customer_body(node: Json, currency: str) -> Json:
+    """A customer's webhook body, made of a `Customer` of GraphQL; without tags and consents, as since 2025-01."""
+    id_ = int(node["legacyResourceId"])
+    email: Json | None = node["defaultEmailAddress"]
+    phone: Json | None = node["defaultPhoneNumber"]
+    addresses = [_rest_address(item, id_, index) for index, item in enumerate(node["addressesV2"]["nodes"])]
+    return {
+        "id": id_,
+        "created_at": local(datetime.fromisoformat(node["createdAt"])),
+        "updated_at": local(datetime.fromisoformat(node["updatedAt"])),
+        "first_name": node["firstName"],
+        "last_name": node["lastName"],
+        "state": node["state"].lower(),
+        "note": node["note"],
+        "verified_email": node["verifiedEmail"],
+        "multipass_identifier": None,
+        "tax_exempt": node["taxExempt"],
+        "email": email["emailAddress"] if email else None,
+        "phone": phone["phoneNumber"] if phone else None,
+        "currency": currency,
+        "addresses": addresses,
+        "tax_exemptions": [],
+        "admin_graphql_api_id": node["id"],
+        "default_address": addresses[0] if addresses else None,
+    }
+
+
+def _rest_address(item: Json, customer: int, index: int) -> Json:
+    plain = ("name", "company", "address1", "address2", "city", "province", "zip", "country", "phone")
+    return {
+        "id": customer * 10 + index,
+        "customer_id": customer,
+        **{name: item[name] for name in plain},
+        "first_name": item["firstName"],
+        "last_name": item["lastName"],
+        "province_code": item["provinceCode"],
+        "country_code": item["countryCodeV2"],
+        "country_name": item["country"],
+        "default": index == 0,
     }
