@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ __all__ = ["EVENTS_CHANNEL", "Forgeries", "Ingress"]
 _log = structlog.get_logger("omnibridge.ingress")
 EVENTS_CHANNEL = "events"
 """The channel that events posted to `/events` and published through the SDK come from."""
+_TOKEN = re.compile(r"((?:^|&)access_token=)[^&]*")
 _DROPPED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "host", "content-length", "connection"})
 
 
@@ -80,10 +82,10 @@ class Ingress:
         webhook = channel.connector.webhook if channel is not None else None
         if channel is None or webhook is None:
             return _problem(404, "no such channel, or it takes no webhooks")
-        path = f"/in/{channel_name}" + (f"/{secret}" if secret else "")
+        address = f"{self._public}/in/{channel_name}"
         inbound = Inbound(
             channel=channel_name,
-            url=f"{self._public}{path}" + (f"?{query}" if query else ""),
+            url=address + (f"/{secret}" if secret else "") + (f"?{query}" if query else ""),
             headers=headers,
             body=body,
             received=self._clock.now(),
@@ -98,7 +100,8 @@ class Ingress:
             verdict = Verdict.FORGED
         if verdict is not Verdict.OK:
             return self._refuse(channel_name, verdict)
-        meta = {"method": method, "url": _redacted(inbound.url, secret), "headers": _kept(headers)}
+        shown = address + ("/-" if secret else "") + (f"?{_redacted(query)}" if query else "")
+        meta = {"method": method, "url": shown, "headers": _kept(headers)}
         item = NewInbox(
             channel_name, Origin.WEBHOOK, body, inbound.received, dedupe=_dedupe(webhook, inbound), meta=meta
         )
@@ -171,6 +174,9 @@ def _dedupe(webhook: Webhook[Any], inbound: Inbound) -> str | None:
             return _digest(f"{span}\x1f{identity.of(inbound)}")
     except InvalidMessage:
         return None  # unreadable here is stored, so that the translator can say why
+    except Exception as error:  # stored twice is mended by versions; not stored is lost
+        _log.error("delivery id bug", channel=inbound.channel, error=type(error).__name__, exc_info=True)
+        return None
     if not isinstance(identity, Hint):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"unknown delivery identity {type(identity).__name__}")
     return None
@@ -184,8 +190,9 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _DROPPED_HEADERS}
 
 
-def _redacted(url: str, secret: str | None) -> str:
-    return url.replace(f"/{secret}", "/-", 1) if secret else url
+def _redacted(query: str) -> str:
+    """A query string without the token that CloudEvents senders may put into it."""
+    return _TOKEN.sub(r"\1-", query)
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Reply:
