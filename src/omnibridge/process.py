@@ -297,8 +297,9 @@ class Processor:
                     event=(event.source, event.id),
                     collapse=f"{operation}:{event.subject}" if state else None,
                     route=target.route.name,
-                    on_poison=target.route.on_poison,
-                    on_unknown=target.route.on_unknown,
+                    # Nothing may hold up a withdrawal: the lane of a consent is never parked.
+                    on_poison="skip" if consent else target.route.on_poison,
+                    on_unknown="hold" if consent and target.route.on_unknown == "park" else target.route.on_unknown,
                 )
             )
         return found
