@@ -11,7 +11,6 @@ from omnibridge_shopify.customers import consents_of
 from omnibridge_shopify.documents import EMAIL_CONSENT, SMS_CONSENT
 from omnibridge_shopify.graphql import Json, change, problems
 from omnibridge_shopify.outbound_customers import find_customer
-from omnibridge_shopify.parts import gid_number
 from omnibridge_shopify.reads import customer_body
 from omnibridge_shopify.settings import Shopify
 from omnibridge_shopify.wire import CUSTOMER
