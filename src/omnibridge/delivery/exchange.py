@@ -177,8 +177,9 @@ class Exchange:
     async def _record(self, step: Step, sent: Sent) -> None:
         kind = sent.outcome.kind
         if kind in (Class.OK, Class.PERMANENT) and sent.response is not None:
-            answered = Step(step.name, step.generation, step.key, step.request, freeze_response(sent.response))
-            self._answered.append(answered)
+            # A refusal changed nothing at the vendor, so a replay asks again: somebody may have mended the reason.
+            kept = freeze_response(sent.response if kind is Class.OK else None)
+            self._answered.append(Step(step.name, step.generation, step.key, step.request, kept))
         elif kind in (Class.RETRY, Class.EXPIRED) and not isinstance(thaw(step.request).request.protection, NativeKey):
             # The vendor said no before doing anything, or it never left: it may go again.
             refused = Step(step.name, step.generation, step.key, step.request, freeze_response(None))
