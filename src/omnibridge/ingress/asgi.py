@@ -109,7 +109,7 @@ class IngressApp:
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
         most = self._limits.body
         declared = headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > most:
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
             raise _TooMuch(413, f"the body is larger than {most} bytes")
         try:
             with anyio.fail_after(self._limits.seconds):
@@ -130,8 +130,8 @@ class IngressApp:
             raise _TooMuch(400, "the compressed body is damaged") from None
         if unpack.unconsumed_tail:
             raise _TooMuch(413, f"the unpacked body is larger than {self._limits.unpacked} bytes")
-        if not unpack.eof:
-            raise _TooMuch(400, "the compressed body is cut short")
+        if not unpack.eof or unpack.unused_data:
+            raise _TooMuch(400, "the compressed body is cut short, or something follows it")
         return body
 
 
