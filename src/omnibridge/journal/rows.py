@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from omnibridge.event import Event
 
@@ -117,8 +117,7 @@ class InboxRow:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EntityKey:
+class EntityKey(NamedTuple):
     """One entity as one channel names it."""
 
     channel: str
@@ -143,8 +142,7 @@ class Known:
     entity_rev: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceWrite:
+class ReferenceWrite(NamedTuple):
     """(channel, kind, external id) is the canonical `id`. Overwrites: a reference found taken is a merge."""
 
     channel: str
