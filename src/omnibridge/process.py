@@ -27,7 +27,7 @@ from omnibridge.journal import (
     StoredEvent,
     Task,
 )
-from omnibridge.model import Entity, lookup
+from omnibridge.model import Consent, Entity, canonical_id, lookup
 from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, prepare
 from omnibridge.routing import All, Route, Router, Target
 
@@ -206,24 +206,30 @@ class Processor:
         known: Mapping[EntityKey, object],
         entities: Mapping[tuple[str, str], object],
     ) -> list[tuple[str, str]]:
-        """Canonical entities that a vendor's field names as ours although this channel never showed them."""
-        return [
-            (item.key.kind, item.snapshot.ours)
-            for read in batch
-            for item in read.seen
-            if isinstance(item, Prepared) and item.snapshot.ours and (item.key.kind, item.snapshot.ours) not in entities
-        ]
+        """Canonical entities that are there although this channel never showed them.
+
+        A vendor's field names one as ours, or it is a permission, which has the same id in every channel.
+        """
+        found: list[tuple[str, str]] = []
+        for item in (item for read in batch for item in read.seen if isinstance(item, Prepared)):
+            kind, id_ = item.key.kind, item.snapshot.ours
+            if id_ is None and kind == Consent.KIND:
+                id_ = canonical_id(item.key.channel, kind, item.key.external_id)
+            if id_ is not None and (kind, id_) not in entities:
+                found.append((kind, id_))
+        return found
 
     def _must_wait(self, read: _Read, known: Mapping[EntityKey, object], blocked: set[EntityKey]) -> bool:
-        """An unknown entity of a kind that is just being created there may be that one: wait for the receipt."""
+        """An unknown entity of a kind that is just being created there may be that one: wait for the receipt.
+
+        Also where the vendor names it as ours: what was written is known to the shadow only with the receipt.
+        """
         for item in read.seen:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT:
                 continue
             found = known.get(item.key)
             unknown = found is None or getattr(found, "id", None) is None
-            if item.key in blocked or (
-                unknown and item.snapshot.ours is None and self._in_flight(item.key.channel, item.key.kind)
-            ):
+            if item.key in blocked or (unknown and self._in_flight(item.key.channel, item.key.kind)):
                 blocked.add(item.key)
                 return True
         return False

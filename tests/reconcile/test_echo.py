@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from omnibridge.connector import Snapshot
 from omnibridge.journal import Origin
-from omnibridge.model import Basis, Consent, ConsentState, Customer, Entity, Medium, Proof, consent_key
+from omnibridge.model import Basis, Consent, ConsentState, Customer, Entity, Medium, Proof, Ref, consent_key
 from omnibridge.reconcile import ChannelView, Derived, Reconciler, prepare
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -79,3 +79,13 @@ def test_a_withdrawal_told_once_more_keeps_the_proof_of_the_first_time():
 
     assert told(TILL, withdrawn("the person", NOW), key) == ["consent.withdrawn"]
     assert told(SHOP, withdrawn("a copy", NOW + timedelta(minutes=1)), key) == []
+
+
+def test_whose_a_permission_is_stays_as_it_was_first_told():
+    told, key = Told(), consent_key("+4533123456", Medium.SMS)
+    granted = {"contact": "+4533123456", "medium": Medium.SMS, "changed_at": NOW}
+    buyer, writer = Ref(kind="customer", external_id="1"), Ref(kind="customer", external_id="+4533123456")
+    told(SHOP, Consent(**granted, state=ConsentState.GRANTED, customer=buyer), key)
+    id_ = next(reference.id for reference in told.derived.references if reference.kind == "customer")
+    assert told(TILL, Consent(**granted, state=ConsentState.WITHDRAWN, customer=writer), key) == ["consent.withdrawn"]
+    assert told.derived.events[0].data["customer"]["id"] == id_

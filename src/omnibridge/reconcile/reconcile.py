@@ -20,6 +20,8 @@ from omnibridge.reconcile.links import links_in, resolved
 
 __all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
 
+Json = dict[str, Any]
+"""An entity as JSON."""
 _MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to different channels
 _UNKNOWN = Known()
 _EMPTY: tuple[object, ...] = (None, [], {}, "")
@@ -57,14 +59,14 @@ class Prepared:
     """A snapshot with what it says as JSON (the company's names for custom fields) and the entity keys it needs."""
 
     snapshot: Snapshot
-    said: dict[str, Any]
+    said: Json
     key: EntityKey
     links: tuple[EntityKey, ...]
 
 
 def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
     """Everything about a snapshot that needs no state, so that the state can be read for a whole batch at once."""
-    said: dict[str, Any] = seen.entity.model_dump(mode="json", exclude_unset=True)
+    said: Json = seen.entity.model_dump(mode="json", exclude_unset=True)
     said.pop("id", None)
     mapped: dict[str, JsonValue] = {
         ours: seen.custom[theirs] for theirs, ours in channel.inward.items() if theirs in seen.custom
@@ -129,7 +131,7 @@ class Reconciler:
                 self._deleted(turn)
             return
         said = prepared.said
-        before: dict[str, Any] = from_json(known.shadow) if known.shadow is not None else {}
+        before: Json = from_json(known.shadow) if known.shadow is not None else {}
         changed = {name: value for name, value in said.items() if name not in before or before[name] != value}
         if changed or known.deleted or known.shadow is None:
             self._shadow(turn, to_json({**before, **said} if before else said), version or known.version)
@@ -152,10 +154,10 @@ class Reconciler:
         data = document["entity"] if document else {**from_json(content), "id": turn.id}
         self._event(turn, "deleted", data, to_json(data), turn.version or turn.received.isoformat())
 
-    def _apply(self, turn: _Turn, changed: dict[str, Any]) -> None:
+    def _apply(self, turn: _Turn, changed: Json) -> None:
         seen, key, channel = turn.prepared.snapshot, turn.prepared.key, turn.channel
         document = self._document(key.kind, turn.id)
-        before: dict[str, Any] | None = document["entity"] if document else None
+        before: Json | None = document["entity"] if document else None
         owner: str = document["origin"] if document else channel.name
         fresh = changed
         if turn.prepared.links:
@@ -164,7 +166,7 @@ class Reconciler:
             )
         if key.kind == Consent.KIND:
             fresh = _attested(channel, turn.origin, before, fresh)
-        after: dict[str, Any] = dict(before) if before is not None else {"id": turn.id}
+        after: Json = dict(before) if before is not None else {"id": turn.id}
         first = turn.known.shadow is None
         for name, value in fresh.items():
             if first and before is not None and value in _EMPTY and after.get(name) not in _EMPTY:
@@ -194,7 +196,7 @@ class Reconciler:
         for verb in verbs(key.kind, before, after):
             self._event(turn, verb, after, body, stamp)
 
-    def _document(self, kind: str, id_: str) -> dict[str, Any] | None:
+    def _document(self, kind: str, id_: str) -> Json | None:
         found = self._entities.get((kind, id_))
         return from_json(found[0]) if found is not None else None
 
@@ -209,7 +211,7 @@ class Reconciler:
         self._state[key] = Known(id=id_)
         return id_
 
-    def _event(self, turn: _Turn, verb: str, data: Mapping[str, Any], body: bytes, stamp: str) -> None:
+    def _event(self, turn: _Turn, verb: str, data: Json, body: bytes, stamp: str) -> None:
         key = turn.prepared.key
         entry = lookup(f"{key.kind}.{verb}")
         type_ = entry.type if entry else f"{key.kind}.{verb}"
@@ -275,30 +277,30 @@ def version_text(version: Version | None) -> str | None:
     return f"{version:020d}"
 
 
-def _partition(data: Mapping[str, Any], id_: str) -> str:
+def _partition(data: Json, id_: str) -> str:
     """The lane's root: the customer where one is known, so that all about one person leaves in order."""
     for name in ("buyer", "customer"):
-        link: Mapping[str, Any] | None = data.get(name)
+        link: Json | None = data.get(name)
         if link and link.get("id"):
             return str(link["id"])
     return id_
 
 
-def _attested(
-    channel: ChannelView, origin: Origin, before: Mapping[str, Any] | None, fresh: dict[str, Any]
-) -> dict[str, Any]:
+def _attested(channel: ChannelView, origin: Origin, before: Json | None, fresh: Json) -> Json:
     """Keep a permission from being made by copying: only a channel that collects consent grants, with time and proof.
 
     A withdrawal counts from anywhere; told once more, by a channel that it was written to, it keeps the proof of the
     first time. What is refused becomes `unknown` for a permission that was never seen, and changes nothing about one
-    that was.
+    that was. Whose the address is stays as the first channel that knew it said.
     """
+    if before is not None and before.get("customer"):
+        fresh = {name: value for name, value in fresh.items() if name != "customer"}
     state = fresh.get("state")
     if state not in _PERMISSIVE:
         if before is not None and before.get("proof") and state in (None, before.get("state")):
             return {name: value for name, value in fresh.items() if name not in _EVIDENCE}
         return fresh
-    proof: dict[str, Any] = fresh.get("proof") or {}
+    proof: Json = fresh.get("proof") or {}
     proven = bool(proof.get("at") or fresh.get("changed_at"))
     newer = (
         before is None or not before.get("changed_at") or str(fresh.get("changed_at") or "") > str(before["changed_at"])
