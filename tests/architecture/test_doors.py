@@ -17,7 +17,7 @@ DOORS = {
     "babel": ("model/money.py", "model/locale.py"),
     "cloudevents": ("event.py", "codec/*", "testing/*"),
     "cryptography": ("journal/seal*", "customer/keyring*", "connector/signatures.py"),
-    "httpx": ("delivery/*", "testing/*"),
+    "httpx": ("delivery/wire.py", "bridge.py", "testing/*"),  # the bridge only names the type of a transport
     "hypothesis": ("testing/*",),
     "orjson": ("codec/*", "connector/body.py", "journal/*"),
     "phonenumbers": ("model/contact.py",),
@@ -27,13 +27,16 @@ DOORS = {
     "pydantic_core": EVERYWHERE,
     "pytest": ("testing/*",),
     "rich": ("cli/*",),
-    "starlette": ("daemon/*", "bridge/asgi.py"),
-    "structlog": ("daemon/*", "cli/*"),
+    "multidict": ("delivery/wire.py",),  # aiohttp's own header and address types
+    "sniffio": ("delivery/wire.py", "journal/sqlite_writer.py"),
+    "starlette": ("daemon/*",),
+    "structlog": EVERYWHERE,  # every stage may log; the daemon alone says where to
     "tenacity": ("delivery/retry.py",),
     "trio": ("testing/*",),
     "typer": ("cli/*",),
     "uvicorn": ("daemon/*",),
     "uvloop": ("daemon/*",),
+    "yarl": ("delivery/wire.py",),
 }
 
 # What a plugin may import: pydantic for its models, and of the core the authors' door. typing_extensions comes with

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
 
@@ -23,6 +23,14 @@ __all__ = ["Config", "Problem", "load", "parse"]
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Say(Protocol):
+    """Notes a problem at a path of the file."""
+
+    def __call__(
+        self, path: Sequence[str | int], what: str, remedy: str | None = None, *, warning: bool = False
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     return config
 
 
-def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], folder: Path, problem: Any) -> Any:
+def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], folder: Path, problem: Say) -> Any:
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value)
         return {key: _resolve(item, (*path, key), env, folder, problem) for key, item in items.items()}
@@ -133,7 +141,7 @@ def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], fo
     return _REFERENCE.sub(replace, value)
 
 
-def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Any) -> None:
+def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Say) -> None:
     for item in error.errors(include_input=False, include_url=False, include_context=False):
         path = (*prefix, *item["loc"])
         if item["type"] == "extra_forbidden":
@@ -144,7 +152,7 @@ def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Any
             problem(path, item["msg"])
 
 
-def _channels(config: Config, registry: Registry, problem: Any) -> None:
+def _channels(config: Config, registry: Registry, problem: Say) -> None:
     public = (config.file.bridge.public_url or "").rstrip("/")
     for name, section in config.file.channels.items():
         where = ("channels", name)

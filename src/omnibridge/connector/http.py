@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
+
 
 from omnibridge.connector.body import form_bytes, json_bytes
 from omnibridge.connector.delivery import Reference
@@ -19,6 +20,21 @@ Cursor = Mapping[str, Any]
 """Where a poll stands: a JSON object that the connector understands, `{}` never being one."""
 Params = Mapping[str, str | int | Sequence[str]]
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
+JsonBody = Any
+"""Anything with a JSON form; `Decimal`s become exact numbers."""
+
+
+class WriteOptions(TypedDict, total=False):
+    """What `request` takes beside method and path."""
+
+    json: JsonBody
+    form: Form | None
+    content: bytes | None
+    content_type: str | None
+    params: Params | None
+    headers: Mapping[str, str] | None
+    step: str
+    protection: Protection | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +114,7 @@ class Http:
         self,
         path: str,
         *,
-        json: Any = None,
+        json: JsonBody = None,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
@@ -113,7 +129,7 @@ class Http:
         method: str,
         path: str,
         *,
-        json: Any = None,
+        json: JsonBody = None,
         form: Form | None = None,
         content: bytes | None = None,
         content_type: str | None = None,
@@ -136,19 +152,19 @@ class Http:
         request = Request(method, path, _params(params), headers or {}, body, kind, step=step, protection=protection)
         return await _Await[Response](Send(request))
 
-    async def post(self, path: str, **options: Any) -> Response:
+    async def post(self, path: str, **options: Unpack[WriteOptions]) -> Response:
         """`request("POST", ...)`."""
         return await self.request("POST", path, **options)
 
-    async def put(self, path: str, **options: Any) -> Response:
+    async def put(self, path: str, **options: Unpack[WriteOptions]) -> Response:
         """`request("PUT", ...)`."""
         return await self.request("PUT", path, **options)
 
-    async def patch(self, path: str, **options: Any) -> Response:
+    async def patch(self, path: str, **options: Unpack[WriteOptions]) -> Response:
         """`request("PATCH", ...)`."""
         return await self.request("PATCH", path, **options)
 
-    async def delete(self, path: str, **options: Any) -> Response:
+    async def delete(self, path: str, **options: Unpack[WriteOptions]) -> Response:
         """`request("DELETE", ...)`."""
         return await self.request("DELETE", path, **options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,8 @@ from omnibridge.model import Ref
 __all__ = ["links_in", "resolved"]
 
 Path = tuple[str, ...]
+Json = dict[str, Any]
+"""An entity as JSON."""
 _EACH = "*"
 
 
@@ -44,7 +46,7 @@ def _annotated(annotation: Any, seen: tuple[type[BaseModel], ...]) -> Iterator[P
                 yield from _annotated(member, seen)
 
 
-def _at(value: Any, path: Path, place: int) -> Iterator[dict[str, Any]]:
+def _at(value: Any, path: Path, place: int) -> Iterator[Json]:
     """The reference objects at `path[place:]` of a JSON value."""
     for index in range(place, len(path)):
         if value is None:
@@ -58,12 +60,12 @@ def _at(value: Any, path: Path, place: int) -> Iterator[dict[str, Any]]:
         yield value
 
 
-def links_in(model: type[BaseModel], data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def links_in(model: type[BaseModel], data: Json) -> list[Json]:
     """The reference objects inside an entity's JSON, the very objects."""
     return [link for path in _paths(model) if path[0] in data for link in _at(data, path, 0)]
 
 
-def resolved(model: type[BaseModel], data: dict[str, Any], id_of: Callable[[str, str], str]) -> dict[str, Any]:
+def resolved(model: type[BaseModel], data: Json, id_of: Callable[[str, str], str]) -> Json:
     """A copy of an entity's JSON with canonical references: the vendor's ids leave it, no other channel reads them.
 
     `id_of(kind, external id)` gives the canonical id. Only what holds references is copied; the rest is shared.
