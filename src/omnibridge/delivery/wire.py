@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import aiohttp
+import anyio
 import httpx
 import sniffio
 import yarl
@@ -50,7 +51,7 @@ class Lost(Exception):
 
 
 class BadAddress(Exception):
-    """The address cannot be used at all."""
+    """The address, or a header, cannot be written at all: nothing left."""
 
 
 class Wire(Protocol):
@@ -80,6 +81,7 @@ class AiohttpWire:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            middlewares=(_never_twice,),
             trust_env=False,
         )
         return self._session
@@ -123,12 +125,25 @@ class AiohttpWire:
             raise Lost("no answer in time") from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Lost(type(error).__name__) from error
+        except ValueError as error:
+            raise BadAddress("a control character in a header") from error
 
     async def aclose(self) -> None:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _never_twice(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp would send what HTTP calls idempotent (GET, PUT, DELETE) once more by itself; what may go twice is for the
+    # exchange to say, by the request's protection.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise Lost(type(error).__name__) from error
 
 
 class HttpxWire:
@@ -139,7 +154,7 @@ class HttpxWire:
 
     async def send(self, parcel: Parcel) -> Answer:
         """One exchange."""
-        limits = {"connect": CONNECT_SECONDS, "read": parcel.seconds, "write": parcel.seconds, "pool": parcel.seconds}
+        limits = {"connect": CONNECT_SECONDS, "pool": parcel.seconds / 2, "read": None, "write": None}
         try:
             request = httpx.Request(
                 parcel.method,
@@ -148,17 +163,21 @@ class HttpxWire:
                 stream=httpx.ByteStream(parcel.body),
                 extensions={"timeout": limits},
             )
-            response = await self._transport.handle_async_request(request)
-            try:
-                content = await _capped(cast("httpx.AsyncByteStream", response.stream).__aiter__())
-            finally:
-                await response.aclose()
+            # One limit for the whole: httpx's own would let an answer drip for ever.
+            with anyio.fail_after(parcel.seconds):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    content = await _capped(cast("httpx.AsyncByteStream", response.stream).__aiter__())
+                finally:
+                    await response.aclose()
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, headers, _unpacked(content, headers))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NeverSent(type(error).__name__) from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
             raise BadAddress(type(error).__name__) from error
+        except TimeoutError as error:
+            raise Lost("no answer in time") from error
         except httpx.TransportError as error:
             raise Lost(type(error).__name__) from error
 
@@ -200,4 +219,6 @@ def _unpacked(content: bytes, headers: Mapping[str, str]) -> bytes:
         raise Lost(f"damaged compression: {error}") from None
     if unpack.unconsumed_tail:
         raise Lost(f"the answer is larger than {MAX_ANSWER} bytes")
+    if not unpack.eof:
+        raise Lost("damaged compression: cut short")
     return made
