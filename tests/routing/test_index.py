@@ -53,6 +53,8 @@ def conditions() -> st.SearchStrategy[str]:
             text.map(lambda t: f"{name} LIKE '{t}%'"),
             text.map(lambda t: f"{name} LIKE '%{t[-3:]}'"),
             text.map(lambda t: f"{name} LIKE '{t}'"),
+            text.map(lambda t: f"{name} LIKE '{t[:2]}%{t[-2:]}'"),
+            text.map(lambda t: f"{name} LIKE '{t[:-1]}_'"),
             text.map(lambda t: f"{name} NOT LIKE '{t}%'"),
             st.just(f"EXISTS {name}"),
             st.just(name),
@@ -119,6 +121,7 @@ def routes_of(filters: list[Filter]) -> list[Route]:
 @example([sql("count IN ('a', '5')")] * 3, [Event("1", "/s", "t", extensions={"count": 5})])
 @example([sql("'05' = count"), sql("flag AND channel = 'shop'")], [Event("1", "/s", "t", extensions={"count": 5})])
 @example([Any_((Prefix("source", "/a"), Prefix("source", "/ac")))], [Event("1", "/acme", "t")])
+@example([sql("source LIKE '/a%p'")], [Event("1", "/acme/shop/2", "t"), Event("1", "/acme/shop", "t")])
 @example([sql("flag")], [Event("1", "/s", "t", extensions={"flag": "true"})])
 def test_the_index_finds_what_a_linear_scan_finds(filters: list[Filter], events: list[Event]) -> None:
     routes = routes_of(filters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -116,7 +116,7 @@ def _route(route: Route, events: list[Event], config: Config, as_json: bool) -> 
     found = history(route, events)
     doubtful = doubts(route.filter, {*config.channels, "events"})
     if as_json:
-        shown: dict[str, Any] = {**found.as_dict(), "filter": describe(route.filter), "to": route.to}
+        shown: dict[str, object] = {**found.as_dict(), "filter": describe(route.filter), "to": route.to}
         shown["doubts"] = [{"clause": d.clause, "what": d.what, "remedy": d.remedy} for d in doubtful]
         write_json(shown)
         return

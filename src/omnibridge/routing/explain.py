@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from omnibridge.cesql import Attribute, Call, Document, EvaluationFault, Exists
 from omnibridge.cesql import Clause as SqlClause
@@ -46,7 +45,7 @@ class Explanation:
         """The clauses that do not hold."""
         return tuple(clause for clause in self.clauses if not clause.holds)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
 
@@ -72,7 +71,7 @@ class History:
     blocked: int
     failures: tuple[Failure, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from omnibridge.cesql import Expression, attribute_text, compile
 from omnibridge.event import AttributeValue
-from omnibridge.model import full_type, short_type
+from omnibridge.model import PREFIX, full_type, short_type
 from omnibridge.routing.names import full_names, type_prefix
 
 __all__ = [
@@ -185,7 +185,8 @@ def describe(part: Filter) -> str:
         case Exact():
             return f"{part.name} = {short_type(part.value)!r}"
         case Prefix():
-            return f"{part.name} begins with {part.value!r}"
+            value = part.value.removeprefix(PREFIX) if part.name == "type" else part.value
+            return f"{part.name} begins with {(value or part.value)!r}"
         case Suffix():
             return f"{part.name} ends with {part.value!r}"
         case Not():

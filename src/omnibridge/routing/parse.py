@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from omnibridge.errors import ConfigError, ExpressionError
 from omnibridge.routing.filters import All, Any_, Exact, Filter, Not, Prefix, Suffix, sql
@@ -24,7 +24,7 @@ def parse_filter(value: object, where: str) -> Filter:
     """
     if not isinstance(value, Mapping):
         raise ConfigError("a filter is a table with one dialect", where=where, remedy=_one_of())
-    table = cast("Mapping[str, Any]", value)
+    table = cast("Mapping[str, object]", value)
     if len(table) != 1:
         found = ", ".join(table) or "none"
         raise ConfigError(
@@ -38,7 +38,7 @@ def parse_filter(value: object, where: str) -> Filter:
                 raise ConfigError(
                     "needs a list of filters", where=place, remedy='write [{exact = {type = "..."}}, ...]'
                 )
-            parts = tuple(parse_filter(item, f"{place}[{i}]") for i, item in enumerate(cast("list[Any]", body)))
+            parts = tuple(parse_filter(item, f"{place}[{i}]") for i, item in enumerate(cast("list[object]", body)))
             return All(parts) if dialect == "all" else Any_(parts)
         case "not":
             return Not(parse_filter(body, place))
@@ -69,13 +69,13 @@ def _spot(text: str, position: int) -> str:
     return f"at character {position + 1}: {before}{shown}{after}"
 
 
-def _attributes(dialect: str, body: Any, place: str) -> Filter:
+def _attributes(dialect: str, body: object, place: str) -> Filter:
     if not isinstance(body, Mapping) or not body:
         raise ConfigError(
             "needs a table of attribute names and values", where=place, remedy=f'write {{{dialect} = {{type = "..."}}}}'
         )
     parts: list[Filter] = []
-    for name, text in cast("Mapping[str, Any]", body).items():
+    for name, text in cast("Mapping[str, object]", body).items():
         if name == "data":
             raise ConfigError(
                 "data is not an attribute",

@@ -45,7 +45,7 @@ _ANYTHING = Shape("anything")
 @lru_cache(maxsize=1024)
 def shape_at(model: type[BaseModel], pointer: str) -> Shape | None:
     """What a valid JSON pointer finds in a model's JSON; None where the model has no such place."""
-    found: list[Any] = [model]
+    found: list[object] = [model]
     for key in pointer.split("/")[1:]:
         name = key.replace("~1", "/").replace("~0", "~")
         found = [below for one in found for below in _step(one, name)]
@@ -76,7 +76,7 @@ def _below(annotation: object, at: str, levels: int) -> Iterator[str]:
             yield from _below(below, f"{at}/{key}", levels - 1)
 
 
-def _alternatives(annotation: object) -> list[Any]:
+def _alternatives(annotation: object) -> list[object]:
     """The annotation without what surrounds it: Annotated, and None in a union."""
     origin = get_origin(annotation)
     if origin is Annotated:
@@ -86,16 +86,16 @@ def _alternatives(annotation: object) -> list[Any]:
     return [annotation]
 
 
-def _children(annotation: Any) -> Mapping[str, object]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return {name: field.annotation for name, field in annotation.model_fields.items()}
+def _children(annotation: object) -> Mapping[str, object]:
     if _is_list(annotation):
         return {"0": get_args(annotation)[0]}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {name: field.annotation for name, field in annotation.model_fields.items()}
     return {}
 
 
-def _step(annotation: object, key: str) -> list[Any]:
-    found: list[Any] = []
+def _step(annotation: object, key: str) -> list[object]:
+    found: list[object] = []
     for one in _alternatives(annotation):
         shape = _shape(one)
         if shape.kind == "object" and get_origin(one) is dict:
@@ -110,12 +110,12 @@ def _step(annotation: object, key: str) -> list[Any]:
     return found
 
 
-def _is_list(annotation: Any) -> bool:
+def _is_list(annotation: object) -> bool:
     origin: object = get_origin(annotation)
     return isinstance(origin, type) and issubclass(origin, Sequence)
 
 
-def _shape(annotation: Any) -> Shape:
+def _shape(annotation: object) -> Shape:
     if _is_list(annotation):
         return Shape("list")
     if get_origin(annotation) is dict:
