@@ -45,8 +45,10 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure; results go to bench/out
 	$(BIN)/python -m bench $(ARGS)
 
-faults: $(READY) ## run the tests that cut power, kill processes and fill disks
+faults: $(READY) ## cut power, kill processes 200 times, plant bugs that the tests must notice
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+	$(BIN)/python tests/support/sigkill.py --kills 200
+	$(BIN)/python tests/support/planted.py
 
 lock: $(READY) ## pin the requirements anew (LOCK_OPTIONS=--upgrade for newer versions)
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt

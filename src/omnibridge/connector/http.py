@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-
 from omnibridge.connector.body import form_bytes, json_bytes
 from omnibridge.connector.delivery import Reference
 from omnibridge.connector.exchange import Protection, Request, Response

@@ -68,7 +68,6 @@ class Worker:
         self.running = 0
         self.creating: dict[str, int] = {}
         self.outcomes: dict[str, int] = {}
-        self.paused_for_storage = False
 
     @property
     def idle(self) -> bool:
@@ -219,4 +218,4 @@ class Worker:
                 self.paused_for_storage = True
                 await self._clock.sleep(1.0)
             finally:
-                self.paused_for_storage = False
+        
