@@ -149,8 +149,8 @@ class Daemon:
     def start(self) -> None:
         """Start it and wait until it listens."""
         command = [sys.executable, "-m", "omnibridge.cli", "run", "--config", str(self.config)]
-        log = (self.config.parent / "daemon.log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        with (self.config.parent / "daemon.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if not wait_until(self._listens, 30):
             raise RuntimeError((self.config.parent / "daemon.log").read_text()[-2000:])
 

@@ -215,7 +215,4 @@ class Worker:
                 # The outcome is known only here: hold on to it until the disk takes it, or the process ends.
                 if getattr(self._journal, "failed", False):
                     raise
-                self.paused_for_storage = True
                 await self._clock.sleep(1.0)
-            finally:
-        
