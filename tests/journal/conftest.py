@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
 
+import anyio
 import pytest
 
 from omnibridge.event import Event
@@ -47,6 +48,10 @@ class HandClock:
 
     async def sleep(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+
+    async def wait(self, event: anyio.Event, seconds: float | None) -> bool:
+        await event.wait()
+        return True
 
     def random(self) -> float:
         return 0.5

@@ -7,6 +7,7 @@ from functools import partial
 import anyio
 import apsw
 import pytest
+
 from omnibridge.errors import SchemaError, StorageError
 from omnibridge.journal import ClearSeal, open_journal, restore
 
@@ -115,7 +116,10 @@ async def test_integrity_is_told_in_words(opened, make):
     async with opened() as journal:
         await some(journal, make)
         assert await journal.check_integrity() == []
-        for damage in ("UPDATE deliveries SET state = 'ready' WHERE state = 'queued'", "DELETE FROM inbox WHERE id = 1"):
+        for damage in (
+            "UPDATE deliveries SET state = 'ready' WHERE state = 'queued'",
+            "DELETE FROM inbox WHERE id = 1",
+        ):
             await journal._write(partial(journal._ledger.rows, damage))
         found = await journal.check_integrity()
         assert any("lane" in line and "2 heads" in line for line in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import subprocess
@@ -9,7 +10,8 @@ import sys
 
 import apsw
 import pytest
-from omnibridge.errors import SchemaError, StorageError
+
+from omnibridge.errors import SchemaError, StorageError, StorageFailed
 from omnibridge.journal.sqlite_checkpoint import Checkpointer
 from omnibridge.journal.sqlite_connection import connect
 from omnibridge.journal.sqlite_schema import APPLICATION_ID, MIGRATIONS, VERSION, migrate
@@ -160,6 +162,10 @@ async def test_an_old_sqlite_is_refused(opened, monkeypatch):
 # -- the log -------------------------------------------------------------------------------------------------------
 
 
+def alarm(failure: StorageFailed) -> None:
+    raise failure
+
+
 def log_of(path, frames):
     """A database with a log of about so many pages, nothing of it in the file yet."""
     db = connect(str(path), create=True)
@@ -176,7 +182,7 @@ def size(path):
 def test_a_checkpoint_lets_the_log_start_anew(tmp_path):
     path = tmp_path / "log.db"
     db = log_of(path, 100)
-    checkpoints = Checkpointer(connect(str(path)), pytest.fail, every=10)
+    checkpoints = Checkpointer(connect(str(path)), alarm, every=10)
     try:
         full = size(path)
         checkpoints.checkpoint(50)
@@ -191,7 +197,7 @@ def test_a_checkpoint_lets_the_log_start_anew(tmp_path):
 def test_a_log_that_has_grown_is_asked_for_and_a_long_one_is_finished_by_the_writer(tmp_path):
     path = tmp_path / "log.db"
     db = log_of(path, 20)
-    checkpoints = Checkpointer(connect(str(path)), pytest.fail, every=10, long=20, most=30)
+    checkpoints = Checkpointer(connect(str(path)), alarm, every=10, long=20, most=30)
     asked = []
     checkpoints.checkpoint = asked.append  # type: ignore[method-assign]
     try:
@@ -200,9 +206,9 @@ def test_a_log_that_has_grown_is_asked_for_and_a_long_one_is_finished_by_the_wri
             db.execute("INSERT INTO t VALUES (zeroblob(4000))")
         checkpoints.close()
         assert len(asked) >= 3
-        assert all(b - a >= 10 for a, b in zip(asked, asked[1:], strict=False))
+        assert all(b - a >= 10 for a, b in itertools.pairwise(asked))
         del checkpoints.checkpoint
-        other = Checkpointer(connect(str(path)), pytest.fail, every=10, long=20, most=30)
+        other = Checkpointer(connect(str(path)), alarm, every=10, long=20, most=30)
         reader = connect(str(path), write=False)
         reader.execute("BEGIN; SELECT count(*) FROM t").fetchall()
         db.execute("INSERT INTO t VALUES (1)")

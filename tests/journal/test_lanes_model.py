@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
 from omnibridge.clock import SystemClock
 from omnibridge.journal import Attempt, ClearSeal, DeliveryState, NewDelivery, Settled, Task, open_journal
 
@@ -43,6 +44,7 @@ class Model:
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
+        self.last = 0
 
     def lane(self, name: str) -> list[Row]:
         return sorted((row for row in self.rows.values() if row.lane == name and row.open), key=lambda row: row.place)
@@ -50,7 +52,8 @@ class Model:
     def insert(self, key: str, lane: str, priority: int, due: int, collapse: str | None) -> None:
         if any(row.key == key for row in self.rows.values()):
             return
-        id = len(self.rows) + 1
+        self.last += 1
+        id = self.last
         new = Row(id, key, lane, id, priority, due, collapse)
         others = self.lane(lane)
         new.state = "queued" if others else "ready"
@@ -184,6 +187,9 @@ class Lanes(RuleBasedStateMachine):
         assert self.do(self.journal.resend(id, self.at(self.now))) == (row.generation + 1 if settled else None)
         if settled:
             row.generation += 1
+            if not row.open:
+                self.model.last += 1
+                row.place = self.model.last
             self.model.reopen(row, self.now)
 
     @rule(id=ids)

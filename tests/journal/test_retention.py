@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from omnibridge.journal import Retention
 
 pytestmark = pytest.mark.both_backends
@@ -104,7 +105,7 @@ async def test_attempts_are_bounded_for_each_delivery(journal, make):
 async def test_a_file_that_is_too_large_loses_its_oldest_settled_work_and_shrinks(opened, make, clock, tmp_path):
     async with opened() as journal:
         stuck = (await journal.accept(make.inbox(b"s" * 5000))).id
-        for n in range(600):
+        for _n in range(600):
             id = (await journal.accept(make.inbox(b"x" * 20_000))).id
             await journal.process([make.processed(id)])
         assert (await journal.counts()).bytes > 12_000_000

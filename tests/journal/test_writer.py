@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import anyio
 import apsw
 import pytest
+
 from omnibridge.errors import StorageError, StorageFailed
 from omnibridge.journal import Conflict, open_journal
 
@@ -36,7 +38,7 @@ class Held:
 
 async def together(calls, held=None):
     """Run calls at once; what each returned or raised."""
-    results: list[object] = [None] * len(calls)
+    results: list[Any] = [None] * len(calls)
 
     async def one(index, call):
         try:

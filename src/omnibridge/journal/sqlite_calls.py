@@ -80,7 +80,7 @@ class Calls:
         await checkpoint()
         return call.value()
 
-    def _send(self, work: Callable[[], None]) -> None:
+    def _send(self, work: Callable[[], object]) -> None:
         """Run this on the writing side after what was asked before; nobody waits for it."""
         if self._closed:
             return

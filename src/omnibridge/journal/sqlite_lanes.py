@@ -27,8 +27,8 @@ __all__ = [
 # `place`. Only heads that are ready stand in the index that claims read, so a million queued rows cost them nothing.
 _HAS_OPEN = "SELECT 1 FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 LIMIT 1"
 _NEXT = """SELECT id FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 AND state = 'queued'
-    ORDER BY place LIMIT 1"""
-_UNTOUCHED = """SELECT id, state, place FROM deliveries
+    ORDER BY place, id LIMIT 1"""
+_UNTOUCHED = """SELECT id, state, place FROM deliveries INDEXED BY deliveries_collapse
     WHERE channel = ? AND lane = ? AND collapse = ? AND open = 1 AND state IN ('ready', 'queued') AND at IS NULL
     AND NOT EXISTS (SELECT 1 FROM steps WHERE delivery = deliveries.id) ORDER BY place DESC"""
 _INSERT = """INSERT INTO deliveries (id, key, channel, task, operation, lane, place, state, open, priority, due,
@@ -38,7 +38,8 @@ _PRIORITY = "SELECT min(priority) FROM deliveries WHERE channel = ? AND state = 
 _HEADS = """SELECT id, due FROM deliveries WHERE channel = ? AND state = 'ready' AND priority = ? AND due <= ?
     ORDER BY due, id"""
 _CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created,
-    d.payload, d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL, d.event,
+    d.payload, d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL,
+    EXISTS (SELECT 1 FROM steps WHERE delivery = d.id),
     e.id, e.source, e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content
     FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.id = ?"""
 _STEPS = "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id"
@@ -141,7 +142,7 @@ def claim(ledger: Ledger, channel: str, limit: int, now: int) -> list[tuple[Row,
     for id in ids:
         row = ledger.rows(_CLAIMED, (id,))[0]
         ledger.take(id, Claim(channel, row[6], bool(row[15])))
-        taken.append((row, ledger.rows(_STEPS, (id,))))
+        taken.append((row, ledger.rows(_STEPS, (id,)) if row[16] else []))
     return taken
 
 
@@ -225,6 +226,10 @@ def resend(ledger: Ledger, id: int, now: int) -> int | None:
         if state not in ("ready", "queued"):
             _reopen(ledger, id, channel, lane, state, bool(open), now)
             ledger.execute("UPDATE deliveries SET generation = ?, later = NULL WHERE id = ?", (generation + 1, id))
+            if not open:
+                # At the lane's end, as it is sent anew; besides, the place of a superseded row is another's now.
+                ledger.delivery_id += 1
+                ledger.execute("UPDATE deliveries SET place = ? WHERE id = ?", (ledger.delivery_id, id))
             return generation + 1
     return None
 

@@ -84,7 +84,10 @@ class Looking(Calls):
         return await self._mend(partial(lanes.replay, self._ledger, tuple(ids), micros(now)))
 
     async def resend(self, id: int, now: datetime) -> int | None:
-        """Send a settled delivery once more under new keys: its new generation; None when it is open or not there."""
+        """Send a settled delivery once more under new keys: its new generation; None when it is open or not there.
+
+        One whose lane has gone on goes to the lane's end.
+        """
         return await self._mend(partial(lanes.resend, self._ledger, id, micros(now)))
 
     async def close_unknown(self, id: int, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from omnibridge.connector import Reference
 from omnibridge.errors import UnknownItem
 from omnibridge.journal import Attempt, DeliveryState, Origin, Step, Task
