@@ -17,8 +17,10 @@ REQUIRE_ALL = os.environ.get("OMNIBRIDGE_REQUIRE_ALL") == "1"
 
 # Deadlines measure the machine, not the code. In CI the examples are the same each time, so that a change is
 # judged by what it changes; everywhere else each run looks for new ones.
-hypothesis.settings.register_profile("local", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("local", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
