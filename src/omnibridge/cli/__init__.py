@@ -1,6 +1,6 @@
 """The command line: one file a command."""
 
-from omnibridge.cli import backup, check, connectors, deliveries, events, explain, run, schema, version
+from omnibridge.cli import backup, check, connectors, deliveries, demo, events, explain, run, schema, version
 from omnibridge.cli.app import app, main
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "check",
     "connectors",
     "deliveries",
+    "demo",
     "events",
     "explain",
     "main",
