@@ -137,6 +137,16 @@ def test_history_ranks_the_clauses_that_kept_events_away():
     assert (type_.text, type_.count, type_.example) == ("type = 'order.placed'", 4, "type is 'customer.created'")
 
 
+def test_what_kept_events_away_alone_comes_before_what_failed_more_often():
+    route = Route("r", All((Exact("a", "1"), Exact("b", "1"), Exact("c", "1"))), ("x",))
+    seen = [*(event(id_=f"n{n}", a="1") for n in range(5)), event(a="2", b="1", c="1")]
+    assert [(one.text, one.count, one.alone) for one in history(route, seen).failures] == [
+        ("a = '1'", 1, 1),
+        ("b = '1'", 5, 0),
+        ("c = '1'", 5, 0),
+    ]
+
+
 def test_history_counts_matches_and_what_was_kept_back():
     found = history(Route("all", All(()), ("till",)), [event(channel="till"), event(channel="shop")])
     assert (found.events, found.matched, found.blocked, found.failures) == (2, 2, 1, ())

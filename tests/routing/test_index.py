@@ -121,6 +121,7 @@ def routes_of(filters: list[Filter]) -> list[Route]:
 @example([sql("count IN ('a', '5')")] * 3, [Event("1", "/s", "t", extensions={"count": 5})])
 @example([sql("'05' = count"), sql("flag AND channel = 'shop'")], [Event("1", "/s", "t", extensions={"count": 5})])
 @example([Any_((Prefix("source", "/a"), Prefix("source", "/ac")))], [Event("1", "/acme", "t")])
+@example([sql("flag AND channel = 'shop'")], [Event("1", "/s", "t", extensions={"flag": "true", "channel": "shop"})])
 @example([sql("source LIKE '/a%p'")], [Event("1", "/acme/shop/2", "t"), Event("1", "/acme/shop", "t")])
 @example([sql("flag")], [Event("1", "/s", "t", extensions={"flag": "true"})])
 def test_the_index_finds_what_a_linear_scan_finds(filters: list[Filter], events: list[Event]) -> None:
@@ -224,7 +225,7 @@ def test_malformed_data_is_no_match_and_is_read_once(monkeypatch):
     calls: list[int] = []
     data = Event.data.func  # type: ignore[attr-defined]
     monkeypatch.setattr(Event, "data", property(lambda self: calls.append(1) or data(self)))
-    routes = [Route(str(n), sql(f"DATA_GT('/total', '{n}')"), ("a",)) for n in range(5)]
+    routes = [Route(str(n), sql(f"DATA_GT('/total{n}', '1')"), ("a",)) for n in range(5)]
     broken = Event("1", "/s", full_type("order.paid"), content=b"{")
     assert Router([*routes, Route("all", All(()), ("b",))]).match(broken)[0].name == "all"
     assert len(calls) == 1

@@ -25,11 +25,12 @@ CONDITIONS = st.builds(
 ) | st.builds(
     lambda pointer, text: f"DATA('{pointer}') = '{text}'",
     st.sampled_from(["", "/a", "/a/0", "/0"]),
-    st.sampled_from(["5", "5.0", "true", "", "x"]),
+    st.sampled_from(["5", "5.0", "true", "", "x", "[]", "{}"]),
 )
 
 
 @given(CONDITIONS, CONDITIONS, DATA)
+@example("DATA('/a') = '[]'", "DATA('/b') = '{}'", {"a": [], "b": {}})
 @example("DATA_GT('/a', '5')", "DATA('/a') = '5'", {"a": True})
 @example("DATA_EQ('/a', '5')", "DATA_EQ('/a', '5.0')", {"a": 5.0})
 def test_the_same_as_the_functions(first: str, second: str, data: Any) -> None:
