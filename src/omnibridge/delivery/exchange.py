@@ -27,7 +27,7 @@ from omnibridge.delivery.frozen import freeze, freeze_response, thaw, thaw_respo
 from omnibridge.delivery.keys import step_key
 from omnibridge.delivery.retry import RetryBudget
 from omnibridge.delivery.sender import Sender, Sent
-from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, Permanent, Retryable
+from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, OmniBridgeError, Permanent, Retryable
 from omnibridge.journal import Journal, Step
 
 __all__ = ["Exchange", "Vendor"]
@@ -158,20 +158,22 @@ class Exchange:
             # "Not taken" ends here: from now on it may have arrived again.
             step = Step(step.name, step.generation, step.key, step.request)
             await journal.finish(self._delivery, step)
-        sent = await self._send(request)
+        try:
+            sent = await self._send(request)
+        except OmniBridgeError:
+            # No room, no credential, or a host that is not ours: nothing left.
+            if step is not None:
+                await self._not_taken(step)
+            raise
         if step is not None:
             await self._record(step, sent)
         return self._answer(sent, request)
 
     def _unfinished(self, old: Step, request: Request) -> Request:
         frozen = thaw(old.request)
-        protection = frozen.request.protection
-        if isinstance(protection, NativeKey):
-            if self._vendor.clock.now() - frozen.at > protection.valid_for:
-                raise Ambiguous("an attempt was cut short and its key is no longer valid", where=request.step)
-            return frozen.request
-        if protection is None and request.step not in self._cleared:
-            raise Ambiguous("an attempt was cut short; it may have taken effect", where=request.step)
+        if frozen.doubtful(self._vendor.clock.now()) and request.step not in self._cleared:
+            why = "its key is no longer valid" if frozen.request.protection else "it may have taken effect"
+            raise Ambiguous(f"an attempt was cut short, and {why}", where=request.step)
         return frozen.request
 
     async def _record(self, step: Step, sent: Sent) -> None:
@@ -180,8 +182,12 @@ class Exchange:
             # A refusal changed nothing at the vendor, so a replay asks again: somebody may have mended the reason.
             kept = freeze_response(sent.response if kind is Class.OK else None)
             self._answered.append(Step(step.name, step.generation, step.key, step.request, kept))
-        elif kind in (Class.RETRY, Class.EXPIRED) and not isinstance(thaw(step.request).request.protection, NativeKey):
-            # The vendor said no before doing anything, or it never left: it may go again.
+        elif kind in (Class.RETRY, Class.EXPIRED):
+            await self._not_taken(step)  # the vendor said no before doing anything, or it never left
+
+    async def _not_taken(self, step: Step) -> None:
+        """It may go again. One with a key may anyway, and an earlier sending of it may have been taken."""
+        if not isinstance(thaw(step.request).request.protection, NativeKey):
             refused = Step(step.name, step.generation, step.key, step.request, freeze_response(None))
             await self._vendor.journal.finish(self._delivery, refused)
 
@@ -216,7 +222,11 @@ class Exchange:
         if auth is None or auth.obtain is None:
             raise AuthExpired("the vendor refuses the credential", where=channel.name, remedy="check the settings")
         obtain = auth.obtain
-        return await Exchange(self._vendor, auth=False).run(lambda http: obtain(channel.settings, old, http))
+        try:
+            return await Exchange(self._vendor, auth=False).run(lambda http: obtain(channel.settings, old, http))
+        except Ambiguous as error:
+            # A session that we never heard of does no harm, and says nothing about what it was wanted for.
+            raise Retryable(error.what, where=channel.name) from error
 
     def _answer(self, sent: Sent, request: Request) -> Response:
         outcome = sent.outcome

@@ -20,6 +20,13 @@ class Frozen:
     request: Request
     at: datetime
 
+    def doubtful(self, now: datetime) -> bool:
+        """Whether sending it again might do a second time what it did: nothing protects it, or no longer."""
+        protection = self.request.protection
+        if isinstance(protection, NativeKey):
+            return now - self.at > protection.valid_for
+        return protection is None
+
 
 def freeze(request: Request, at: datetime) -> bytes:
     """Bytes for `Step.request`. Auth headers are not in it: they are made anew for each sending."""

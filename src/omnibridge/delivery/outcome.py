@@ -8,6 +8,7 @@ from typing import Any
 
 from omnibridge.clock import Clock
 from omnibridge.delivery.retry import backoff
+from omnibridge.delivery.throttle import Throttled
 from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, OmniBridgeError, Permanent, Retryable
 from omnibridge.journal import Attempt, Claimed, DeliveryState, NewInbox, ReferenceWrite, Settled, Task
 
@@ -72,12 +73,19 @@ def failed(
         outcome = "retry"
         if isinstance(error, AuthExpired):
             after, outcome = AUTH_PAUSE, "expired"
+        elif isinstance(error, Throttled):
+            outcome = "throttled"
         elif not isinstance(error, Retryable):
             outcome = "permanent" if isinstance(error, Permanent | InvalidMessage) else "bug"
         if not too_old:
             due = now + backoff(claimed.attempts + 1, clock, after)
             return Settled(
-                claimed.id, DeliveryState.READY, replace(noted, outcome=outcome), due=due, later=claimed.state
+                claimed.id,
+                DeliveryState.READY,
+                replace(noted, outcome=outcome),
+                due=due,
+                later=claimed.state,
+                count=not isinstance(error, Throttled),
             )
         noted = replace(noted, text=f"gave up after {max_age / 3600:g} hours: {noted.text}"[:500])
     outcome = "permanent" if isinstance(error, OmniBridgeError) else "bug"

@@ -90,10 +90,9 @@ class Tasks:
                 raise Refused(reason)
         delivery = await self._briefing(claimed, event, subject)
         steps = {step.name: step for step in claimed.steps if step.generation == claimed.generation}
+        now = self._vendor.clock.now()
         unfinished = [
-            step.name
-            for step in steps.values()
-            if step.response is None and thaw(step.request).request.protection is None
+            step.name for step in steps.values() if step.response is None and thaw(step.request).doubtful(now)
         ]
         settings = self._channel.settings
         if unfinished and slot.find is not None:

@@ -10,10 +10,14 @@ from omnibridge.clock import Clock
 from omnibridge.connector import AnyConnector, Learned, Request, Window
 from omnibridge.errors import Retryable
 
-__all__ = ["Throttle"]
+__all__ = ["Throttle", "Throttled"]
 
 LONGEST_WAIT = 2.0
 """Seconds to wait in place for room; a longer wait ends the attempt, and the delivery comes back."""
+
+
+class Throttled(Retryable):
+    """There is no room for a request now: nothing left, and it is no failure."""
 
 
 class _Bucket:
@@ -40,11 +44,11 @@ class Throttle:
         self._paused_until = 0.0
 
     async def acquire(self, request: Request) -> None:
-        """Wait for room. Raises Retryable, with the time, when it would take long."""
+        """Wait for room. Raises Throttled, with the time, when it would take long."""
         cost = self._cost(request) if self._cost else 1.0
         while (wait := self._take(cost)) > 0:
             if wait > LONGEST_WAIT:
-                raise Retryable("the vendor's rate limit is spent", after=timedelta(seconds=wait))
+                raise Throttled("the vendor's rate limit is spent", after=timedelta(seconds=wait))
             await self._clock.sleep(wait)
         await self._places.acquire()
 

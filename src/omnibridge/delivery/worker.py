@@ -65,6 +65,7 @@ class Worker:
         self._awake = anyio.Event()
         self._work = anyio.Event()
         self._stopping = False
+        self._probing = False
         self.running = 0
         self.creating: dict[str, int] = {}
         self.outcomes: dict[str, int] = {}
@@ -98,8 +99,7 @@ class Worker:
                 wait = await self._fill()
                 if wait is None or wait > 0:
                     await self._clock.wait(self._awake, wait)
-            self._journal.release([claimed.id for claimed in self._queue])
-            self._queue.clear()
+            self._give_back()
             self._work.set()
 
     async def _fill(self) -> float | None:
@@ -108,24 +108,39 @@ class Worker:
         if self._breaker.open:
             if not self.idle or not self._breaker.probe():
                 return self._breaker.wait() or 0.05
-            room = 1
-        if room < self._hands:
+            room, self._probing = 1, True
+        elif room < self._hands:
             return None  # a hand wakes us when it has made room
         try:
             claimed = await self._journal.claim(self.channel.name, room, self._clock.now())
+            if claimed and self._breaker.open and not self._probing:
+                self._journal.release([one.id for one in claimed])  # it opened meanwhile
+                return self._breaker.wait()
             if claimed:
                 self._queue.extend(claimed)
                 self._work.set()
                 if len(claimed) >= room:
                     return None
             else:
-                self._breaker.forgo()
+                self._end_probe()
             due = await self._journal.next_due(self.channel.name)
         except StorageError:
+            self._end_probe()
             return 1.0
         if due is None:
             return IDLE
         return min(IDLE, max(0.001, (due - self._clock.now()).total_seconds()))
+
+    def _end_probe(self) -> None:
+        """Let another one try, unless the vendor's answer has decided already."""
+        if self._probing:
+            self._probing = False
+            self._breaker.forgo()
+
+    def _give_back(self) -> None:
+        """What is claimed and not begun waits in the journal."""
+        self._journal.release([claimed.id for claimed in self._queue])
+        self._queue.clear()
 
     async def _hand(self) -> None:
         while True:
@@ -141,6 +156,9 @@ class Worker:
                 await self._one(claimed)
             finally:
                 self.running -= 1
+                self._end_probe()
+                if self._breaker.open:
+                    self._give_back()
                 if len(self._queue) + self.running <= self._hands:
                     self._awake.set()
 
@@ -163,7 +181,6 @@ class Worker:
         try:
             result = await self._tasks.run(claimed)
         except Refused as refusal:
-            self._breaker.forgo()
             return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(refusal)))
         except StorageError:
             # Nothing can be said about the attempt; the journal decides after a restart.
@@ -176,7 +193,6 @@ class Worker:
                 can_look=self._tasks.can_look(claimed),
             )
         except Exception as error:
-            self._breaker.forgo()
             if not isinstance(error, OmniBridgeError):
                 _log.error(
                     "connector bug",
