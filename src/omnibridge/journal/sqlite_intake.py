@@ -95,7 +95,7 @@ def accept(ledger: Ledger, item: Intake) -> int:
 
 
 def process(ledger: Ledger, batch: Batch) -> None:
-    """Store a batch. Raises Conflict, after which the caller must roll back."""
+    """Store a batch. Raises Conflict before anything is counted; the caller must then roll back to where it was."""
     execute, changes = ledger.execute, ledger.db.changes
     for rev, values in batch.known:
         if rev:

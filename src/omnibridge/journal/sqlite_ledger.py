@@ -40,7 +40,6 @@ class Ledger:
         self._taken: list[int] = []
         self._dropped: list[tuple[int, Claim]] = []
         self._moves: Counter[tuple[str, str, str]] = Counter()
-        self._saved = self._moves
         self.inbox_id = self._newest("inbox", "id")
         self.event_seq = self._newest("events", "seq")
         self.delivery_id = self._newest("deliveries", "id")
@@ -92,13 +91,11 @@ class Ledger:
         self._forget()
 
     def save(self) -> None:
-        """A point to come back to within the transaction; what follows touches no claims."""
-        self._saved = self._moves.copy()
+        """A point to come back to within the transaction, before anything was counted or claimed after it."""
         self.execute("SAVEPOINT guarded")
 
     def back(self) -> None:
         """Undo what came after that point."""
-        self._moves = self._saved
         self.execute("ROLLBACK TO guarded; RELEASE guarded")
 
     def rollback(self) -> None:
