@@ -1,7 +1,8 @@
 """Sends signed Shopify order webhooks over keep-alive connections, as fast as they are answered or at a fixed rate.
 
 `python -m bench.load URL COUNT CONNECTIONS RATE OUT [FIRST]`: RATE 0 is as fast as possible. OUT (JSON) has, by order
-number, when each was first sent and how long its acknowledgement took, and how many were not acknowledged.
+number, when each was first sent, how long acknowledgements took, which orders got none, and by how much at most it
+fell behind its rate.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Client(asyncio.Protocol):
 async def main(url: str, count: int, connections: int, rate: float, out: str, first: int) -> None:
     """Send everything, then write what was measured."""
     parts = urlsplit(url)
+    host, port = parts.hostname or "127.0.0.1", parts.port or 80
     requests: list[tuple[int, bytes]] = []
     for number in range(first, first + count):
         body, headers = order_webhook(number)
@@ -75,14 +77,17 @@ async def main(url: str, count: int, connections: int, rate: float, out: str, fi
     loop = asyncio.get_running_loop()
     begun = time.monotonic()
     place = 0
+    behind = 0.0
 
     async def work() -> None:
-        nonlocal place
-        _, client = await loop.create_connection(Client, parts.hostname, parts.port)
+        nonlocal place, behind
+        _, client = await loop.create_connection(Client, host, port)
         for number, request in queue:
             if rate:
                 place += 1
-                await asyncio.sleep(max(0.0, begun + place / rate - time.monotonic()))
+                due = begun + place / rate
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                behind = max(behind, time.monotonic() - due)
             at = time.monotonic()
             sent.setdefault(number, at)
             status = await client.send(request)
@@ -94,7 +99,7 @@ async def main(url: str, count: int, connections: int, rate: float, out: str, fi
 
     await asyncio.gather(*[work() for _ in range(connections)])
     with open(out, "w") as file:  # noqa: ASYNC230 - the run is over
-        json.dump({"sent": sent, "acks": acks, "failed": failed, "begun": begun, "ended": time.monotonic()}, file)
+        json.dump({"sent": sent, "acks": acks, "failed": failed, "begun": begun, "behind_s": behind}, file)
 
 
 if __name__ == "__main__":

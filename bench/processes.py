@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-__all__ = ["Child", "free_port", "http", "wait_for_port"]
+__all__ = ["Child", "free_port", "http", "text", "wait_for_port"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -27,41 +27,51 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def wait_for_port(port: int, seconds: float = 20.0) -> None:
-    """Return when somebody listens there. Raises TimeoutError."""
+def wait_for_port(port: int, child: Child, seconds: float = 30.0) -> None:
+    """Return when the child listens there. Raises RuntimeError when it ended instead, TimeoutError after a while."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
+        if child.process.poll() is not None:
+            raise RuntimeError(f"{child.name} ended with {child.process.returncode}; BENCH_LOGS=1 shows what it said")
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return
         except OSError:
             time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on port {port}")
+    raise TimeoutError(f"{child.name} does not listen on port {port}")
 
 
 def http(url: str, body: Any = None) -> Any:
     """A small request; the JSON answer, or None."""
-    data = json.dumps(body).encode() if body is not None else None
+    found = text(url, json.dumps(body).encode() if body is not None else None)
+    return json.loads(found) if found else None
+
+
+def text(url: str, data: bytes | None = None) -> str:
+    """The answer as text; empty where there is none, or none that says 2xx."""
     try:
         with urlopen(Request(url, data=data), timeout=5) as answer:  # noqa: S310 - loopback
-            text = answer.read()
-            return json.loads(text) if text else None
-    except (URLError, OSError, ValueError):
-        return None
+            return answer.read().decode()
+    except (URLError, OSError):
+        return ""
 
 
 class Child:
-    """`with Child(["-m", "bench.sink", ...]) as sink:` runs a Python of ours; it gets SIGTERM at the end."""
+    """`with Child(["-m", "bench.sink", ...]) as sink:` runs a Python of ours; it gets SIGTERM at the end.
+
+    What it logs is shown when BENCH_LOGS is set.
+    """
 
     def __init__(
         self, arguments: Sequence[str], env: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> None:
+        self.name = " ".join(arguments[:2])
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**os.environ, **(env or {})},
             cwd=folder,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if os.environ.get("BENCH_QUIET") else None,
+            stderr=None if os.environ.get("BENCH_LOGS") else subprocess.DEVNULL,
         )
 
     @property

@@ -1,8 +1,8 @@
 """What the job costs with nothing but parts: uvicorn, starlette, aiohttp and grouped SQLite commits.
 
-`python -m bench.reference PORT DB SINK SINK`: verifies, stores with a full sync before the 2xx, deduplicates, turns the
-order into a small JSON, and posts it to both sinks, repeating on 5xx. It is our measure, not a product: no lanes, no
-references, no shadow, no attempt records, no keys.
+`python -m bench.reference PORT DB SINK SINK`: verifies, stores with a full sync before the 2xx, deduplicates, validates
+the order and what it becomes, a canonical one of about 600 bytes, and posts that to both sinks, repeating on 5xx. It is
+our measure, not a product: no lanes, no references, no shadow, no attempt records, no keys.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 import aiohttp
 import apsw
-import orjson
 import uvicorn
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
 from bench.orders import SECRET
 
@@ -71,23 +73,95 @@ def _release(results: list[tuple[Callable[[bool], None], bool]]) -> None:
         done(changed)
 
 
+class _Line(TypedDict):
+    title: str
+    sku: str | None
+    quantity: Annotated[int, Field(ge=0)]
+    price: str
+
+
+class _Order(TypedDict):
+    id: int
+    name: str
+    currency: str
+    financial_status: str | None
+    total_price: str
+    subtotal_price: str | None
+    total_tax: str | None
+    email: str | None
+    created_at: AwareDatetime
+    line_items: list[_Line]
+
+
+_READ = TypeAdapter(_Order)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Money(_Model):
+    """An exact amount."""
+
+    amount: Annotated[Decimal, Field(max_digits=40)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class OrderLine(_Model):
+    """One line."""
+
+    title: str
+    sku: str | None = None
+    quantity: Decimal
+    unit_price: Money
+
+
+class Order(_Model):
+    """The canonical order."""
+
+    id: str
+    number: str
+    payment_status: Literal["pending", "authorized", "paid", "partially_paid", "refunded", "voided"] | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    total: Money
+    subtotal: Money | None = None
+    tax: Money | None = None
+    email: str | None = None
+    lines: tuple[OrderLine, ...]
+    placed_at: AwareDatetime
+
+
 def translate(body: bytes) -> bytes:
-    """The order as a small canonical JSON of about 600 bytes."""
-    order = orjson.loads(body)
-    return orjson.dumps(
+    """The order as a canonical JSON of about 600 bytes; validated as it is read, and once more as what it becomes."""
+    read = _READ.validate_json(body)
+    currency = read["currency"]
+
+    def money(amount: str | None) -> dict[str, str] | None:
+        return None if amount is None else {"amount": amount, "currency": currency}
+
+    order = Order.model_validate(
         {
-            "id": str(order["id"]),
-            "number": order["name"],
-            "currency": order["currency"],
-            "total": {"amount": order["total_price"], "currency": order["currency"]},
-            "email": order.get("email"),
+            "id": str(read["id"]),
+            "number": read["name"],
+            "payment_status": read["financial_status"],
+            "currency": currency,
+            "total": money(read["total_price"]),
+            "subtotal": money(read["subtotal_price"]),
+            "tax": money(read["total_tax"]),
+            "email": read["email"],
             "lines": [
-                {"sku": line["sku"], "quantity": str(line["quantity"]), "price": line["price"], "title": line["title"]}
-                for line in order["line_items"]
+                {
+                    "title": line["title"],
+                    "sku": line["sku"],
+                    "quantity": line["quantity"],
+                    "unit_price": money(line["price"]),
+                }
+                for line in read["line_items"]
             ],
-            "placed_at": order["created_at"],
+            "placed_at": read["created_at"],
         }
     )
+    return order.__pydantic_serializer__.to_json(order, exclude_none=True)
 
 
 async def main(port: int, path: str, sinks: list[str]) -> None:

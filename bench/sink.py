@@ -1,7 +1,8 @@
-"""A receiver of deliveries for the benchmarks: answers 204 at once, and remembers which events came, when, how often.
+"""A receiver of deliveries for the benchmarks: answers 204 at once, and remembers which orders came, when, how often.
 
 `python -m bench.sink PORT OUT` serves until SIGTERM and then writes OUT (JSON). It can be told over HTTP: `POST /down
-{"seconds": 5}` answers 503 for a while, `POST /throttle {"seconds": 5}` answers 429 with Retry-After, `GET /count`.
+{"seconds": 5}` answers 503 for a while, `POST /throttle {"seconds": 5, "retry_after": 1}` answers 429 with Retry-After,
+`GET /count`. Orders are told apart by their number, so an order that comes as two events counts as doubled.
 """
 
 from __future__ import annotations
@@ -12,39 +13,57 @@ import re
 import signal
 import sys
 import time
+from typing import Any
 
 import httptools
 import uvloop
 
 _NUMBER = re.compile(rb'"number":"#?(\d+)"')
+_OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+_DOWN = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
 
 
 class Book:
     """What came in."""
 
     def __init__(self) -> None:
-        self.seen: dict[bytes, int] = {}
+        self.times: dict[int, int] = {}
         self.at: dict[int, float] = {}
-        self.requests = 0
-        self.refused = 0
-        self.down_until = 0.0
-        self.throttled_until = 0.0
+        self.strange = 0
+        self.refused: list[float] = []
+        self.refusal = b""
+        self.refuse_until = 0.0
 
-    def take(self, key: bytes, body: bytes) -> bytes:
+    def take(self, body: bytes) -> bytes:
         """Note one request; the answer."""
-        self.requests += 1
         now = time.monotonic()
-        if now < self.down_until:
-            self.refused += 1
-            return b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
-        if now < self.throttled_until:
-            self.refused += 1
-            return b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
-        self.seen[key] = self.seen.get(key, 0) + 1
-        number = _NUMBER.search(body)
-        if number and int(number[1]) not in self.at:
-            self.at[int(number[1])] = now
-        return b"HTTP/1.1 204 No Content\r\n\r\n"
+        if now < self.refuse_until:
+            self.refused.append(now)
+            return self.refusal
+        found = _NUMBER.search(body)
+        if found is None:
+            self.strange += 1
+            return _OK
+        number = int(found[1])
+        self.times[number] = self.times.get(number, 0) + 1
+        self.at.setdefault(number, now)
+        return _OK
+
+    def refuse(self, url: bytes, told: dict[str, Any]) -> bytes:
+        """From now on, for a while, answer otherwise."""
+        self.refuse_until = time.monotonic() + float(told["seconds"])
+        after = b"retry-after: %d\r\ncontent-length: 0\r\n\r\n" % int(told.get("retry_after", 1))
+        self.refusal = _DOWN if url == b"/down" else b"HTTP/1.1 429 Too Many Requests\r\n" + after
+        return _OK
+
+    def counts(self) -> dict[str, int]:
+        """How much came."""
+        return {
+            "unique": len(self.at),
+            "doubled": sum(times - 1 for times in self.times.values()),
+            "strange": self.strange,
+            "refused": len(self.refused),
+        }
 
 
 class Protocol(asyncio.Protocol):
@@ -53,7 +72,7 @@ class Protocol(asyncio.Protocol):
     def __init__(self, book: Book) -> None:
         self.book = book
         self.parser = httptools.HttpRequestParser(self)
-        self.key = self.url = b""
+        self.url = b""
         self.parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -65,26 +84,19 @@ class Protocol(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         self.url += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"ce-id":
-            self.key = value
-
     def on_body(self, body: bytes) -> None:
         self.parts.append(body)
 
     def on_message_complete(self) -> None:
-        body = b"".join(self.parts)
-        url, key = self.url, self.key
-        self.parts, self.url, self.key = [], b"", b""
+        body, url = b"".join(self.parts), self.url
+        self.parts, self.url = [], b""
         if url == b"/count":
-            text = json.dumps({"unique": len(self.book.seen), "requests": self.book.requests}).encode()
+            text = json.dumps(self.book.counts()).encode()
             answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(text), text)
         elif url in (b"/down", b"/throttle"):
-            until = time.monotonic() + float(json.loads(body)["seconds"])
-            setattr(self.book, "down_until" if url == b"/down" else "throttled_until", until)
-            answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+            answer = self.book.refuse(url, json.loads(body))
         else:
-            answer = self.book.take(key, body)
+            answer = self.book.take(body)
         self.transport.write(answer)  # type: ignore[attr-defined]
 
 
@@ -96,16 +108,7 @@ async def main(port: int, out: str) -> None:
     await stop.wait()
     server.close()
     with open(out, "w") as file:  # noqa: ASYNC230 - the run is over
-        json.dump(
-            {
-                "unique": len(book.seen),
-                "requests": book.requests,
-                "refused": book.refused,
-                "doubled": sum(n - 1 for n in book.seen.values()),
-                "at": book.at,
-            },
-            file,
-        )
+        json.dump({**book.counts(), "at": book.at, "refused_at": book.refused}, file)
 
 
 if __name__ == "__main__":
