@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,7 +31,7 @@ from omnibridge.connector import (
     deliver,
     json_response,
 )
-from omnibridge.journal import ClearSeal, DeliveryRow, Journal, Seal, open_journal
+from omnibridge.journal import DeliveryRow, Journal
 from omnibridge.model import Customer
 from omnibridge.testing import ManualClock, SandboxTransport, TestBridge
 
@@ -43,7 +42,6 @@ __all__ = [
     "ShopSettings",
     "bridge_to",
     "crashing",
-    "file_journal",
     "only",
     "posting",
     "tell",
@@ -185,11 +183,6 @@ async def crashing() -> AsyncGenerator[None]:
             raise
         return
     raise AssertionError("nothing crashed")
-
-
-def file_journal(folder: Path, clock: ManualClock, seal: Seal | None = None) -> Any:
-    """The journal in a file: what is in it survives a crash."""
-    return open_journal(folder / "journal.db", seal=seal or ClearSeal(), clock=clock)
 
 
 async def tell(bridge: TestBridge, who: str = "c1", name: str = "Ann", *, id: str = "", verb: str = "updated") -> None:
