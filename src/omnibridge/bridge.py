@@ -126,10 +126,22 @@ class Bridge:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        if self._tasks is not None and kind is None:
-            await self.drain()
-            self._tasks.cancel_scope.cancel()
-        return await self._stack.__aexit__(kind, error, trace)
+        try:
+            return await self._stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if isinstance(error, Exception) and group.exceptions == (error,):
+                return False  # the caller's own error, as the caller raised it
+            raise
+
+    async def _leave(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                await self.drain()
+        finally:
+            if self._tasks is not None:
+                self._tasks.cancel_scope.cancel()
 
     async def _start(self) -> None:
         file = self.config.file
@@ -164,6 +176,7 @@ class Bridge:
         now = self.clock.now()
         await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.push_async_exit(self._leave)
         self._tasks.start_soon(self._processor.run)
         for worker in self.workers.values():
             self._tasks.start_soon(worker.run)

@@ -51,6 +51,22 @@ class _Read:
     invalid: str | None = None
 
 
+class _Unfit(Exception):
+    """The row at this place of a batch says what cannot be: an event without a zone in its time, half a character."""
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.place = place
+        self.reason = reason
+
+
+def _reason(row: InboxRow, error: Exception) -> str:
+    if isinstance(error, InvalidMessage):
+        return str(error)[:500]
+    _log.error("translator bug", channel=row.channel, inbox=row.id, error=type(error).__name__, exc_info=True)
+    return f"{type(error).__name__} in the connector; replay after it is mended"
+
+
 class Processor:
     """Works off the inbox in order. `deliverable(channel name)` gives the handlers and channels events may go to.
 
@@ -124,11 +140,14 @@ class Processor:
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
         read = [self._translate(row) for row in rows]
         while True:
-            processed = await self._understand(read)
-            if not processed:
-                return False
             try:
+                processed = await self._understand(read)
+                if not processed:
+                    return False
                 await self._journal.process(processed)
+            except _Unfit as unfit:  # what its row left in the batch's state goes with the batch
+                read[unfit.place] = _Read(rows[unfit.place], invalid=unfit.reason)
+                continue
             except Conflict:
                 continue
             break
@@ -147,11 +166,8 @@ class Processor:
             seen = self._observations(channel, row)
             view = self._views[row.channel]
             return _Read(row, tuple(prepare(view, item) if isinstance(item, Snapshot) else item for item in seen))
-        except InvalidMessage as error:
-            return _Read(row, invalid=str(error)[:500])
         except Exception as error:  # a translator's bug must never lose a delivery
-            _log.error("translator bug", channel=row.channel, inbox=row.id, error=type(error).__name__, exc_info=True)
-            return _Read(row, invalid=f"{type(error).__name__} in the connector; replay after it is mended")
+            return _Read(row, invalid=_reason(row, error))
 
     def _observations(self, channel: Channel, row: InboxRow) -> Sequence[Observation]:
         if row.origin is not Origin.WEBHOOK:
@@ -192,12 +208,15 @@ class Processor:
         reconciler = Reconciler(known, entities)
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
-        for read in batch:
+        for place, read in enumerate(batch):
             if self._must_wait(read, known, blocked):
                 self._waiting.add(read.row.id)
                 continue
             self._waiting.discard(read.row.id)
-            result.append(self._one(read, reconciler))
+            try:
+                result.append(self._one(read, reconciler))
+            except Exception as error:  # nor may one delivery stop all the others
+                raise _Unfit(place, _reason(read.row, error)) from None
         return result
 
     def _unseen(

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from omnibridge.connector import Occurrence, Snapshot, Version
+from omnibridge.errors import InvalidMessage
 from omnibridge.event import JSON, Event
 from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite
 from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
@@ -73,12 +74,22 @@ def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
     }
     if mapped:
         said["attributes"] = {**said.get("attributes", {}), **mapped}
+    for text in (seen.external_id, seen.ours, seen.version):
+        if isinstance(text, str) and not text.isascii():
+            _check_text(text, seen.kind)
     links = tuple(
         EntityKey(channel.name, link["kind"], link["external_id"])
         for link in links_in(type(seen.entity), said)
         if link.get("external_id") is not None
     )
     return Prepared(seen, said, EntityKey(channel.name, seen.kind, seen.external_id), links)
+
+
+def _check_text(text: str, kind: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidMessage("an id or version holds half a character", where=kind) from None
 
 
 @dataclass(slots=True)
@@ -120,6 +131,7 @@ class Reconciler:
         seen, key = prepared.snapshot, prepared.key
         known = self._state.get(key, _UNKNOWN)
         version = version_text(seen.version)
+        newer = version is not None and version != known.version
         if known.version is not None and version is not None and version < known.version:
             return
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
@@ -129,14 +141,24 @@ class Reconciler:
         if seen.deleted:
             if not known.deleted:
                 self._deleted(turn)
+            elif newer:
+                self._shadow(turn, known.shadow or b"{}", version, deleted=True)
             return
+        if known.deleted and version is not None and not newer:
+            return  # told late: it is from before the deletion
         said = prepared.said
         before: Json = from_json(known.shadow) if known.shadow is not None else {}
         changed = {name: value for name, value in said.items() if name not in before or before[name] != value}
-        if changed or known.deleted or known.shadow is None:
+        if origin is Origin.WEBHOOK and key.kind == Consent.KIND and self._undecided(id_):
+            changed = said  # a poll may have copied this permission already; it is the webhook that attests it
+        if changed or newer or known.deleted or known.shadow is None:
             self._shadow(turn, to_json({**before, **said} if before else said), version or known.version)
         if origin is not Origin.RECEIPT and (changed or known.deleted):
             self._apply(turn, changed)
+
+    def _undecided(self, id_: str) -> bool:
+        document = self._document(Consent.KIND, id_)
+        return document is not None and document["entity"].get("state", "unknown") == "unknown"
 
     def _shadow(self, turn: _Turn, content: bytes, version: str | None, *, deleted: bool = False) -> None:
         key, known = turn.prepared.key, turn.known
@@ -149,7 +171,7 @@ class Reconciler:
 
     def _deleted(self, turn: _Turn) -> None:
         content = turn.known.shadow or to_json(turn.prepared.said)
-        self._shadow(turn, content, turn.version, deleted=True)
+        self._shadow(turn, content, turn.version or turn.known.version, deleted=True)
         document = self._document(turn.prepared.key.kind, turn.id)
         data = document["entity"] if document else {**from_json(content), "id": turn.id}
         self._event(turn, "deleted", data, to_json(data), turn.version or turn.received.isoformat())
@@ -180,14 +202,16 @@ class Reconciler:
             if wrong or after.get("discrepancies"):
                 after["discrepancies"] = wrong
         different = {name for name, value in after.items() if before is None or before.get(name) != value}
-        if before is not None and not different:
+        revived = turn.known.deleted
+        if before is not None and not different and not revived:
             return
         body = to_json(after)
         rev = self._entities.get((key.kind, turn.id), (b"", 0))[1]
         stored = b'{"origin":' + to_json(owner) + b',"entity":' + body + b"}"
         turn.derived.entities.append(EntityWrite(key.kind, turn.id, rev, stored))
         self._entities[key.kind, turn.id] = (stored, rev + 1)
-        if before is not None and different <= (_STAMPS if owner == channel.name else _STAMPS | {"vendor"}):
+        quiet = _STAMPS if owner == channel.name else _STAMPS | {"vendor"}
+        if before is not None and not revived and different <= quiet:
             return  # the dates and private fields that a system adds to what we wrote there: nothing happened
         # Vendors stamp to the second: a second change within it must not take the first one's event id.
         stamp = turn.version
@@ -303,7 +327,10 @@ def _attested(channel: ChannelView, origin: Origin, before: Json | None, fresh: 
     proof: Json = fresh.get("proof") or {}
     proven = bool(proof.get("at") or fresh.get("changed_at"))
     newer = (
-        before is None or not before.get("changed_at") or str(fresh.get("changed_at") or "") > str(before["changed_at"])
+        before is None
+        or before.get("state", "unknown") == "unknown"
+        or not before.get("changed_at")
+        or str(fresh.get("changed_at") or "") > str(before["changed_at"])
     )
     if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:
         return fresh

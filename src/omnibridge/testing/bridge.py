@@ -78,6 +78,13 @@ class TestBridge(Bridge):
             still = still + 1 if now == before else 0
             before = now
 
+    async def drain(self) -> None:
+        """Stop in order. What sleeps on the clock is not waited for: nobody moves the hands any more."""
+        self.processor.stop()
+        for worker in self.workers.values():
+            worker.stop()
+        await self.idle()
+
     def _progress(self) -> tuple[int, ...]:
         settled = sum(sum(worker.outcomes.values()) for worker in self.workers.values())
         asked = sum(len(box.log) for box in self.vendors.sandboxes.values())
