@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,7 @@ def succeeded(claimed: Claimed, attempt: Attempt, done: Done, again: datetime | 
     return Settled(
         id=claimed.id,
         state=DeliveryState.READY if again is not None else DeliveryState.DONE,
-        attempt=replace(attempt, text=done.text),
+        attempt=attempt._replace(text=done.text),
         due=again,
         references=done.references,
         inbox=done.inbox,
@@ -47,7 +47,7 @@ def later(claimed: Claimed, attempt: Attempt, due: datetime, state: Any, text: s
     return Settled(
         id=claimed.id,
         state=DeliveryState.READY,
-        attempt=replace(attempt, outcome="later", text=text),
+        attempt=attempt._replace(outcome="later", text=text),
         due=due,
         later=state,
         count=False,
@@ -63,11 +63,11 @@ def failed(
     """
     now = clock.now()
     text = error.what if isinstance(error, OmniBridgeError) else f"{type(error).__name__} in the connector"
-    noted = replace(attempt, text=text[:500])
+    noted = attempt._replace(text=text[:500])
     recurring = claimed.recurring or claimed.task is not Task.DELIVER
     too_old = not claimed.recurring and (now - claimed.created).total_seconds() > max_age
     if isinstance(error, Ambiguous):
-        return _ambiguous(claimed, replace(noted, outcome="ambiguous"), now, can_look, too_old)
+        return _ambiguous(claimed, noted._replace(outcome="ambiguous"), now, can_look, too_old)
     if isinstance(error, Retryable | AuthExpired) or recurring:
         after = error.after if isinstance(error, Retryable) else None
         outcome = "retry"
@@ -82,19 +82,19 @@ def failed(
             return Settled(
                 claimed.id,
                 DeliveryState.READY,
-                replace(noted, outcome=outcome),
+                noted._replace(outcome=outcome),
                 due=due,
                 later=claimed.state,
                 count=not isinstance(error, Throttled),
             )
-        noted = replace(noted, text=f"gave up after {max_age / 3600:g} hours: {noted.text}"[:500])
+        noted = noted._replace(text=f"gave up after {max_age / 3600:g} hours: {noted.text}"[:500])
     outcome = "permanent" if isinstance(error, OmniBridgeError) else "bug"
     code = error.code if isinstance(error, Permanent) and error.code else noted.code
     parked = claimed.on_poison == "park"
     return Settled(
         id=claimed.id,
         state=DeliveryState.PARKED if parked else DeliveryState.DEAD,
-        attempt=replace(noted, outcome=outcome, code=code),
+        attempt=noted._replace(outcome=outcome, code=code),
         holds_lane=parked,
     )
 

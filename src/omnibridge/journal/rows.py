@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from omnibridge.event import Event
@@ -34,6 +35,10 @@ __all__ = [
     "StoredEvent",
     "Task",
 ]
+
+
+# Named tuples, not dataclasses: dozens are made for each order, and a frozen dataclass sets field by field.
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Origin(StrEnum):
@@ -80,8 +85,7 @@ class Task(StrEnum):
     SUBSCRIBE = "subscribe"
 
 
-@dataclass(frozen=True, slots=True)
-class NewInbox:
+class NewInbox(NamedTuple):
     """Something that came in. `dedupe` identifies it within the channel (None: never deduplicated).
 
     `meta` is JSON: for a webhook `method`, `url` and the headers that its translator may read.
@@ -92,19 +96,17 @@ class NewInbox:
     body: bytes
     received: datetime
     dedupe: str | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    meta: Mapping[str, Any] = _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """`id` of the row; `duplicate` when one with the same dedupe key was accepted before (nothing stored, id 0)."""
 
     id: int
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRow:
+class InboxRow(NamedTuple):
     """A row of the inbox. `error` says why it is invalid."""
 
     id: int
@@ -125,8 +127,7 @@ class EntityKey(NamedTuple):
     external_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the journal has about an entity key.
 
     `id` is the canonical id (None: no reference yet). `shadow` and `entity` are JSON; revisions count writes from 1
@@ -151,8 +152,7 @@ class ReferenceWrite(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShadowWrite:
+class ShadowWrite(NamedTuple):
     """The fields last known in a channel. `rev` is the revision it was computed from."""
 
     channel: str
@@ -164,8 +164,7 @@ class ShadowWrite:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EntityWrite:
+class EntityWrite(NamedTuple):
     """A canonical entity as JSON. `rev` is the revision it was computed from."""
 
     kind: str
@@ -174,8 +173,7 @@ class EntityWrite:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An event with its place: `seq` grows by storage order; `channel` is where it came from."""
 
     event: Event
@@ -185,8 +183,7 @@ class StoredEvent:
     inbox_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
+class NewDelivery(NamedTuple):
     """Work for one channel. `key` (a UUID as text) is unique: a second row with it is ignored.
 
     `lane` orders: rows of one lane leave one after the other. `priority`: smaller leaves first, between lanes only.
@@ -210,8 +207,7 @@ class NewDelivery:
     recurring: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Processed:
+class Processed(NamedTuple):
     """What processing one inbox row came to. With `invalid` set, everything else is empty.
 
     `later` (without anything else) leaves the row pending: it must wait for a create that is under way.
@@ -227,8 +223,7 @@ class Processed:
     later: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One writing request of an exchange, frozen: `request` is its bytes (method, path, headers, body) as sent.
 
     `response` is None while its outcome is unknown.
@@ -241,8 +236,7 @@ class Step:
     response: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery that this worker now runs. `event` is None for tasks without one. `state` is what `Later` left."""
 
     id: int
@@ -264,8 +258,7 @@ class Claimed:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """The record of one attempt. `outcome` is a `Class` or a word of the core; `seconds` its duration."""
 
     at: datetime
@@ -297,8 +290,7 @@ class Settled:
     count: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
+class DeliveryRow(NamedTuple):
     """A delivery as people look at it."""
 
     id: int
@@ -321,8 +313,7 @@ class DeliveryRow:
     steps: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """How much is where: inbox rows by (channel, state), deliveries by (channel, state), the oldest open due time."""
 
     inbox: Mapping[tuple[str, str], int]
@@ -332,8 +323,7 @@ class Counts:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """What may go: settled work older than `settled_before`, dedupe keys older than `dedupe_before`.
 
     `max_bytes` removes the oldest settled work beyond that size of file. Undelivered work, invalid rows, dead
