@@ -103,13 +103,15 @@ class Outcome:
     """An answer classed. `after` is the vendor's own wish; `code` and `reason` are shown to people.
 
     OK and PERMANENT answers go back to the author's function. The others never reach it: RETRY comes back later,
-    EXPIRED renews the credential and repeats, AMBIGUOUS is looked up or decided by the route.
+    EXPIRED renews the credential and repeats, AMBIGUOUS is looked up or decided by the route. `stops` goes with
+    PERMANENT: this system wants nothing any more, so until a restart everything for it is a dead letter, unsent.
     """
 
     kind: Class
     after: timedelta | None = None
     code: str | None = None
     reason: str | None = None
+    stops: bool = False
 
 
 def retry_after(response: Response, now: datetime) -> timedelta | None:

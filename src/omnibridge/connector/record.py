@@ -53,11 +53,13 @@ class Auth(Generic[S]):
 
     `headers(settings, credential, request, now)` gives the headers of one request. `obtain(settings, old, http)`
     gets or renews a credential with requests that carry no auth; the core calls it once for all who wait, commits
-    the result and only then uses it. Leave it out where settings are enough.
+    the result and only then uses it. Leave it out where settings are enough. `fits` says whether a credential from
+    before a restart was obtained under these settings (default: it was); one that does not fit is forgotten.
     """
 
     headers: Callable[[S, Credential | None, Request, datetime], Mapping[str, str]]
     obtain: Callable[[S, Credential | None, Http], Co[Credential]] | None = None
+    fits: Callable[[S, Credential], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Learned:
 class Limits(Generic[S]):
     """What the vendor bears. `scope` names who shares it (an account, not a list): channels of it share one throttle.
 
-    `cost` weighs a request (default 1). `learn` reads what an answer says about the limit.
+    `cost` weighs a request (default 1). `learn` reads what an answer says about the limit. `granted` is a further
+    window that a credential brings along.
     """
 
     concurrency: int = 8
@@ -88,6 +91,7 @@ class Limits(Generic[S]):
     scope: Callable[[S], str] | None = None
     cost: Callable[[Request], float] | None = None
     learn: Callable[[Response], Learned | None] | None = None
+    granted: Callable[[S, Credential], Window | None] | None = None
     timeout: timedelta = timedelta(seconds=30)
     source: str = ""
 
@@ -98,7 +102,8 @@ class Webhook(Generic[S]):
 
     `verify` judges raw bytes. `translate` says what was seen; a raised InvalidMessage keeps the delivery, visible
     and replayable. `reply` is the answer to an accepted delivery (default: 200, empty). `greet` answers GET, HEAD
-    and OPTIONS, where a vendor checks the address so.
+    and OPTIONS, where a vendor checks the address so. `refuse` may answer an authentic delivery instead of storing it,
+    where a protocol asks for that. `rate` is how many a minute are taken; more are answered 429 (None: any number).
     """
 
     delivery_id: DeliveryId
@@ -107,6 +112,8 @@ class Webhook(Generic[S]):
     redelivery: Redelivery
     reply: Callable[[S, Inbound], Reply] | None = None
     greet: Callable[[S, Inbound], Reply] | None = None
+    refuse: Callable[[S, Inbound], Reply | None] | None = None
+    rate: Callable[[S], int | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

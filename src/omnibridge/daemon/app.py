@@ -51,6 +51,8 @@ class DaemonApp:
             seen = bridge.ingress.forgeries.get(name)
             if seen is not None and seen.red(now):
                 report["channels"][name] = "red: many deliveries fail their signature; is our webhook secret right?"
+            elif worker.stopped is not None:
+                report["channels"][name] = f"stopped: {worker.stopped}; its deliveries are dead letters until a restart"
             elif worker.held:
                 report["channels"][name] = "amber: its system does not answer; deliveries wait"
             else:

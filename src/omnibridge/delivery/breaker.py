@@ -19,6 +19,7 @@ class Breaker:
         self._opened = 0
         self._until = 0.0
         self._probing = False
+        self.stopped: str | None = None
 
     @property
     def open(self) -> bool:
@@ -56,6 +57,10 @@ class Breaker:
             self._opened += 1
             span = min(self._longest, self._first * 2 ** (self._opened - 1))
             self._until = self._clock.monotonic() + span * (0.75 + 0.5 * self._clock.random())
+
+    def stop(self, why: str) -> None:
+        """The vendor wants nothing any more; until a restart nothing leaves, not even a probe."""
+        self.stopped = why
 
     def forgo(self) -> None:
         """A probe ended without saying anything about the vendor."""

@@ -54,6 +54,9 @@ class Credentials:
             if not self._loaded:
                 self._current = _load(await self._journal.credential(self._channel.name))
                 self._loaded = True
+                auth = self._channel.connector.auth
+                if self._current is not None and auth is not None and auth.fits is not None:
+                    self._current = self._current if auth.fits(self._channel.settings, self._current) else None
                 if stale is None and self._fresh() and self._current is not None:
                     return self._current
             if self._current is not None and self._current is not stale and self._fresh():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
+
+import structlog
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
@@ -13,6 +14,8 @@ from omnibridge.delivery.wire import BadAddress, Lost, NeverSent, Parcel, Wire
 from omnibridge.errors import Permanent
 
 __all__ = ["Sender", "Sent"]
+
+_log = structlog.get_logger("omnibridge.delivery")
 
 
 class Sent:
@@ -51,10 +54,17 @@ class Sender:
         self._seconds = connector.limits.timeout.total_seconds()
 
     async def send(self, request: Request, credential: Credential | None, *, auth: bool = True) -> Sent:
-        """One attempt. Raises Retryable when the throttle has no room soon, Permanent for a host that is not ours."""
+        """One attempt.
+
+        Raises Throttled when the throttle has no room soon, Permanent for a host that is not ours and after a stop.
+        """
         connector, settings = self.channel.connector, self.channel.settings
         url, host = self._url(request)
-        scope = self._scope
+        scope, limits = self._scope, connector.limits
+        if scope.breaker.stopped is not None:
+            raise Permanent(f"not sent: {scope.breaker.stopped}; restart the bridge when that is mended, then replay")
+        if limits.granted is not None and credential is not None:
+            scope.throttle.grant(limits.granted(settings, credential))
         await scope.throttle.acquire(request)
         try:
             headers = [("Host", host), ("Accept-Encoding", "gzip"), *request.headers.items()]
@@ -89,7 +99,10 @@ class Sender:
         if limits.learn is not None:
             scope.throttle.learn(limits.learn(response))
         if outcome.kind is Class.RETRY and outcome.after is not None and response.status < 500:
-            scope.throttle.pause(min(outcome.after, timedelta(hours=1)).total_seconds())
+            scope.throttle.pause(outcome.after.total_seconds(), outcome.reason)
+        if outcome.stops and scope.breaker.stopped is None:
+            scope.breaker.stop(outcome.reason or f"answered {response.status}")
+            _log.error("stopped sending", channel=self.channel.name, reason=scope.breaker.stopped)
         if response.status >= 500 and outcome.kind in (Class.RETRY, Class.AMBIGUOUS):
             scope.breaker.failed()
         else:

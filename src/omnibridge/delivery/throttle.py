@@ -41,14 +41,19 @@ class Throttle:
         self._cost = limits.cost
         self._buckets = [_Bucket(window, clock.monotonic()) for window in limits.windows]
         self._places = anyio.Semaphore(limits.concurrency, fast_acquire=True)
+        self._fixed = len(self._buckets)
+        self._granted: Window | None = None
         self._paused_until = 0.0
+        self._why = ""
 
     async def acquire(self, request: Request) -> None:
         """Wait for room. Raises Throttled, with the time, when it would take long."""
         cost = self._cost(request) if self._cost else 1.0
         while (wait := self._take(cost)) > 0:
             if wait > LONGEST_WAIT:
-                raise Throttled("the vendor's rate limit is spent", after=timedelta(seconds=wait))
+                paused = self._clock.monotonic() < self._paused_until
+                why = (paused and self._why) or "the vendor's rate limit is spent"
+                raise Throttled(why, after=timedelta(seconds=wait))
             await self._clock.sleep(wait)
         await self._places.acquire()
 
@@ -68,9 +73,16 @@ class Throttle:
             bucket.refill(now)
             bucket.level = min(bucket.level, learned.remaining)
 
-    def pause(self, seconds: float) -> None:
+    def grant(self, window: Window | None) -> None:
+        """Keep to a window that a credential brought along, beside the vendor's own."""
+        if window != self._granted:
+            self._granted = window
+            self._buckets[self._fixed :] = [_Bucket(window, self._clock.monotonic())] if window else []
+
+    def pause(self, seconds: float, why: str | None = None) -> None:
         """Send nothing for `seconds`: the vendor said so."""
         self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+        self._why = why or ""
 
     def _take(self, cost: float) -> float:
         now = self._clock.monotonic()

@@ -80,6 +80,11 @@ class Worker:
         """Whether an open breaker keeps everything back."""
         return self._breaker.open and self._breaker.wait() > 0
 
+    @property
+    def stopped(self) -> str | None:
+        """Why nothing is sent any more, until a restart; None while there is."""
+        return self._breaker.stopped
+
     def wake(self) -> None:
         """There may be work."""
         self._awake.set()
