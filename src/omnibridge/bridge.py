@@ -307,7 +307,7 @@ class Bridge:
         """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""
         server = self.config.file.server
         limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=server.body_seconds)
-        return IngressApp(lambda: self.ingress, limits)
+        return IngressApp(lambda: self._ingress, limits)
 
     def wake(self) -> None:
         """Look at the journal now: somebody changed it from outside (a replay)."""

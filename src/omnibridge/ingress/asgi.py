@@ -51,9 +51,12 @@ class _Gone(Exception):
 
 
 class IngressApp:
-    """Serves `POST /in/{channel}[/{secret}]` and `POST /events`; mount it in any ASGI framework."""
+    """Serves `POST /in/{channel}[/{secret}]` and `POST /events`; mount it in any ASGI framework.
 
-    def __init__(self, ingress: Callable[[], Ingress], limits: Limits | None = None) -> None:
+    `ingress()` is None while the bridge does not run; everything is answered 503 then.
+    """
+
+    def __init__(self, ingress: Callable[[], Ingress | None], limits: Limits | None = None) -> None:
         self._ingress = ingress
         self._limits = limits or Limits()
 
@@ -78,19 +81,22 @@ class IngressApp:
 
     async def _answer(self, scope: Scope, path: str, receive: Receive) -> Reply:
         method: str = scope["method"]
+        ingress = self._ingress()
+        if ingress is None:
+            return Reply(503, b"not running yet; try again\n", "text/plain; charset=utf-8", {"retry-after": "5"})
         if path.startswith("/in/"):
             channel, _, secret = path[4:].partition("/")
             headers = self._headers(scope)
             body = await self._body(headers, receive) if method == "POST" else b""
             query = scope["query_string"].decode("latin-1")
-            return await self._ingress().webhook(channel, secret or None, method, query, headers, body)
+            return await ingress.webhook(channel, secret or None, method, query, headers, body)
         if path == "/events":
             if method != "POST":
                 return Reply(405, b"events are POSTed\n", "text/plain; charset=utf-8", {"allow": "POST"})
             headers = self._headers(scope)
             body = await self._body(headers, receive)
             token = parse_qs(scope["query_string"].decode("latin-1")).get("access_token", [None])[-1]
-            return await self._ingress().events(headers, token, body)
+            return await ingress.events(headers, token, body)
         return Reply(404, b"nothing is here\n", "text/plain; charset=utf-8")
 
     def _headers(self, scope: Scope) -> dict[str, str]:

@@ -137,16 +137,12 @@ class Ingress:
         token = given[7:].strip() if given[:7].lower() == "bearer " else query_token
         if self._token is None or token is None or not same(self._token, token):
             return _problem(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
-        content_type = headers.get("content-type", "")
         try:
             events = read_events(headers, body)
         except CodecError as error:
-            status = (
-                415
-                if content_type.lower().startswith("application/cloudevents") and "json" not in content_type
-                else 400
-            )
-            return _problem(status, str(error))
+            media_type = headers.get("content-type", "").partition(";")[0].lower()
+            another_format = media_type.startswith("application/cloudevents") and "json" not in media_type
+            return _problem(415 if another_format else 400, str(error))
         now = self._clock.now()
         for event in events:
             seen = Occurrence(key=f"{event.source}\x1f{event.id}", event=event)
