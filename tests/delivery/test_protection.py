@@ -1,4 +1,4 @@
-"""What may not happen twice does not: frozen bytes under a key, without one a committed start, whatever ends the run."""
+"""What may not happen twice does not: frozen bytes under a key, else a committed start, whatever ends the run."""
 
 from __future__ import annotations
 
