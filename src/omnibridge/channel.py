@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from omnibridge.connector import AnyConnector, Deliver, Settings
 from omnibridge.event import Event
@@ -35,7 +36,16 @@ class Channel:
 
     def slot(self, event: Event) -> Deliver[Settings] | None:
         """The delivering function that takes `event`, the most particular first; None when nothing here does."""
-        return self.slot_for(event.type)
+        slots = self._slots
+        if event.type not in slots:
+            if len(slots) >= 1024:  # foreign types come from outside and may be any number
+                slots.clear()
+            slots[event.type] = self.slot_for(event.type)
+        return slots[event.type]
+
+    @cached_property
+    def _slots(self) -> dict[str, Deliver[Settings] | None]:
+        return {}
 
     def slot_for(self, type_: str) -> Deliver[Settings] | None:
         """The delivering function for a full or short event type, or None."""

@@ -44,6 +44,8 @@ from omnibridge.journal.sqlite_values import (
 
 __all__ = ["Columns", "counts", "reference"]
 
+_EVENTS = 256
+"""How many events are remembered as they were read last."""
 _OPEN_STATES = frozenset({DeliveryState.READY, DeliveryState.PARKED})
 
 
@@ -53,6 +55,7 @@ class Columns:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal.seal
         self._open = seal.open
+        self._events: dict[tuple[str, str], Event] = {}
 
     @overload
     def seal(self, content: bytes, context: str) -> bytes: ...
@@ -202,7 +205,11 @@ class Columns:
     def event(self, row: Sequence[Any]) -> Event:
         """An event from its columns."""
         id, source, type, subject, time, content_type, schema, extensions, content = row
-        return Event(
+        # Several channels get the same event one after the other; an event never changes.
+        known = self._events.get((source, id))
+        if known is not None:
+            return known
+        event = Event(
             id=id,
             source=source,
             type=type,
@@ -213,6 +220,10 @@ class Columns:
             content=self.open(content, "events.content"),
             extensions=from_json(extensions) if extensions else {},
         )
+        if len(self._events) >= _EVENTS:
+            del self._events[next(iter(self._events))]
+        self._events[source, id] = event
+        return event
 
     def stored(self, row: Row) -> StoredEvent:
         """An event with its place."""
