@@ -47,6 +47,7 @@ class Sender:
         self._base = connector.base_url(channel.settings).rstrip("/") if connector.base_url else ""
         parts = urlsplit(self._base)
         self._base_path = parts.path
+        self._scheme = parts.scheme or "https"
         self._hosts = {parts.netloc.lower()} if parts.netloc else set[str]()
         if connector.hosts:
             self._hosts.update(host.lower() for host in connector.hosts(channel.settings))
@@ -112,15 +113,16 @@ class Sender:
         cached = self._urls.get(request.path) if not request.params else None
         if cached is not None:
             return cached
-        text = request.path if "://" in request.path else self._base + request.path
+        absolute = "://" in request.path and not request.path.startswith("/")
+        text = request.path if absolute else self._base + request.path
         if request.params:
             text += ("&" if "?" in text else "?") + urlencode(request.params)
         parts = urlsplit(text)
-        if parts.netloc.lower() not in self._hosts:
+        if parts.netloc.lower() not in self._hosts or parts.scheme != self._scheme:
             raise Permanent(
-                f"{parts.hostname or text[:40]!r} is not a host of this channel",
+                f"'{parts.scheme}://{parts.hostname or text[:40]}' is not a host of this channel",
                 where=self.channel.name,
-                remedy="credentials go to the channel's own hosts only",
+                remedy="credentials go to the channel's own hosts only, and never in the clear instead of by TLS",
             )
         made = (text, parts.netloc.rpartition("@")[2])
         if not request.params and len(self._urls) < 64:
