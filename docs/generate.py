@@ -133,9 +133,9 @@ def configuration() -> Iterator[str]:
     yield (
         "One TOML file, `bridge.toml` by default. A value may hold `${NAME}` or `${NAME:-otherwise}` from the\n"
         "environment, or `file:PATH`, the content of a file relative to the configuration's folder. `omnibridge\n"
-        "check` says what is wrong, with the line; `omnibridge schema --format config` writes the JSON Schema for editors."
+        "check` says what is wrong, with the line; `omnibridge schema --format config` writes the JSON Schema."
     )
-    for name, (title, model) in SECTIONS.items():
+    for title, model in SECTIONS.values():
         yield f"## `{title}`"
         yield doc(model)
         yield fields(model)

@@ -35,6 +35,8 @@ __all__ = ["BATCH", "Processor"]
 
 _log = structlog.get_logger("omnibridge.process")
 BATCH = 64
+IDLE = 5.0
+"""Seconds after which an idle processor looks at the inbox unasked: an operator may have replayed something."""
 FRESH, BACKFILL = 0, 3
 """Priorities between lanes: what just happened leaves before what a poll finds."""
 
@@ -98,6 +100,7 @@ class Processor:
         self._stopping = False
         self._waiting: set[int] = set()
         self.idle = True
+        self.look_every = IDLE
         self.handled = 0
         self.invalid = 0
 
@@ -123,7 +126,7 @@ class Processor:
                 await self._clock.sleep(1.0)
             if not busy:
                 self.idle = True
-                await self._clock.wait(self._awake, 5.0)
+                await self._clock.wait(self._awake, self.look_every)
                 self.idle = False
 
     async def step(self) -> bool:

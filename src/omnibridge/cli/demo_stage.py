@@ -24,12 +24,12 @@ from omnibridge.event import Event
 from omnibridge.registry import Registry
 from omnibridge.testing import SandboxServer, post, wait_until
 
-__all__ = ["Letter", "Stage", "System", "quickstart"]
+__all__ = ["ADDRESSES", "SECRETS", "Letter", "Stage", "System", "quickstart"]
 
 _PAUSES = (0.05, 0.1, 0.2, 0.4, *[0.8] * 60)
 """Seconds between a vendor's attempts to hand a webhook over; real ones wait minutes."""
 
-_SECRETS: Mapping[str, str] = {
+SECRETS: Mapping[str, str] = {
     "OMNIBRIDGE_TOKEN": "demo-bearer-token",
     "SHOPIFY_TOKEN": "demo-shop-token",
     "SHOPIFY_SECRET": "demo-shop-secret",
@@ -41,7 +41,7 @@ _SECRETS: Mapping[str, str] = {
     "TRYTON_PASSWORD": "demo-erp-password",
     "WAREHOUSE_SECRET": "whsec_ZGVtby13YXJlaG91c2Utc2VjcmV0LWRlbW8=",
 }
-_ADDRESSES: Mapping[str, tuple[str, str]] = {
+ADDRESSES: Mapping[str, tuple[str, str]] = {
     # channel: (environment variable of its address, what follows host and port)
     "webshop": ("SHOPIFY_URL", ""),
     "till": ("SQUARE_URL", ""),
@@ -190,14 +190,14 @@ class Stage(AbstractContextManager["Stage"]):
         self.folder = folder
         self.path = folder / "bridge.toml"
         self.path.write_text(quickstart(), "utf-8")
-        self.port, *ports = _free_ports(1 + len(_ADDRESSES))
+        self.port, *ports = _free_ports(1 + len(ADDRESSES))
         self.url = f"http://127.0.0.1:{self.port}"
-        self.env = {**_SECRETS, "OMNIBRIDGE_PUBLIC_URL": self.url, "OMNIBRIDGE_PORT": str(self.port)}
-        for (variable, tail), port in zip(_ADDRESSES.values(), ports, strict=True):
+        self.env = {**SECRETS, "OMNIBRIDGE_PUBLIC_URL": self.url, "OMNIBRIDGE_PORT": str(self.port)}
+        for (variable, tail), port in zip(ADDRESSES.values(), ports, strict=True):
             self.env[variable] = f"http://127.0.0.1:{port}{tail}"
         self.config: Config = parse(quickstart(), self.env, Registry(), name="bridge.toml", folder=folder).require()
         self.systems: dict[str, System] = {}
-        for name, port in zip(_ADDRESSES, ports, strict=True):
+        for name, port in zip(ADDRESSES, ports, strict=True):
             channel = self.config.channels[name]
             make = channel.connector.sandbox
             if make is None:

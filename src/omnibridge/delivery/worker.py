@@ -69,6 +69,7 @@ class Worker:
         self.running = 0
         self.creating: dict[str, int] = {}
         self.outcomes: dict[str, int] = {}
+        self.look_every = IDLE
 
     @property
     def idle(self) -> bool:
@@ -133,8 +134,8 @@ class Worker:
             self._end_probe()
             return 1.0
         if due is None:
-            return IDLE
-        return min(IDLE, max(0.001, (due - self._clock.now()).total_seconds()))
+            return self.look_every
+        return min(self.look_every, max(0.001, (due - self._clock.now()).total_seconds()))
 
     def _end_probe(self) -> None:
         """Let another one try, unless the vendor's answer has decided already."""

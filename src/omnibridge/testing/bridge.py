@@ -23,7 +23,11 @@ _STILL = 60
 
 
 class TestBridge(Bridge):
-    """`TestBridge(toml, sandboxes={"shop.example": sandbox})`: everything real but network, disk and time."""
+    """`TestBridge(toml, sandboxes={"shop.example": sandbox})`: everything real but network, disk and time.
+
+    `look_every`: seconds after which it looks at its journal unasked. A test of many days takes some hours, so that
+    they pass quickly; it calls `wake()` when it changed the journal itself.
+    """
 
     __test__ = False
 
@@ -37,14 +41,21 @@ class TestBridge(Bridge):
         clock: ManualClock | None = None,
         journal: Journal | None = None,
         vendors: SandboxTransport | None = None,
+        look_every: float = 5.0,
     ) -> None:
         self.time = clock or ManualClock()
+        self._look_every = look_every
         self.vendors = vendors or SandboxTransport(sandboxes or {})
         connectors = tuple(connectors)
         config = parse(toml, env or {}, Registry(connectors), name="bridge.toml", folder=Path())
         super().__init__(
             config, connectors=connectors, memory=True, journal=journal, clock=self.time, transport=self.vendors
         )
+
+    async def _start(self) -> None:
+        await super()._start()
+        for looking in (self.processor, *self.workers.values()):
+            looking.look_every = self._look_every
 
     async def receive(self, outgoing: Outgoing) -> Reply:
         """Take in a webhook as the daemon would."""
