@@ -181,10 +181,11 @@ class Reconciler:
         document = self._document(key.kind, turn.id)
         before: Json | None = document["entity"] if document else None
         owner: str = document["origin"] if document else channel.name
-        fresh = changed
+        # A permission is one statement: a new time for the state that the channel had before is a new decision.
+        fresh = changed if key.kind != Consent.KIND else turn.prepared.said
         if turn.prepared.links:
             fresh = resolved(
-                type(seen.entity), changed, lambda kind, ext: self.reference(channel.name, kind, ext, turn.derived)
+                type(seen.entity), fresh, lambda kind, ext: self.reference(channel.name, kind, ext, turn.derived)
             )
         if key.kind == Consent.KIND:
             fresh = _attested(channel, turn.origin, before, fresh)
