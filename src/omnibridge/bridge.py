@@ -167,12 +167,14 @@ class Bridge:
             public_url=file.bridge.public_url,
             token=token.get_secret_value() if token else None,
             stored=self._processor.wake,
+            disabled=frozenset(self.config.disabled),
         )
         wire = make_wire(self._transport)
         self._stack.push_async_callback(wire.aclose)
         gate = ConsentGate(journal)
         for name, channel in channels.items():
-            self.workers[name] = self._worker(channel, journal, wire, gate)
+            if name not in self.config.disabled:
+                self.workers[name] = self._worker(channel, journal, wire, gate)
         now = self.clock.now()
         await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -187,6 +189,13 @@ class Bridge:
         events: AnyConnector = Connector(name="events", title="Events", settings=Settings)
         tenant = self.config.file.bridge.tenant
         channels[EVENTS_CHANNEL] = Channel(EVENTS_CHANNEL, events, Settings(), tenant)
+        for name, reason in self.config.disabled.items():
+            # Without a worker: what is routed there waits in the journal until the connector is mended.
+            absent: AnyConnector = Connector(
+                name=self.config.file.channels[name].connector, title="Disabled", settings=Settings
+            )
+            channels[name] = Channel(name, absent, Settings(), tenant)
+            _log.error("a channel is disabled", channel=name, reason=reason)
         for handler in self._handlers.values():
             channel = handler_channel(handler, tenant)
             channels[channel.name] = channel
@@ -295,7 +304,7 @@ class Bridge:
 
     async def send(self, command: Command, channel: str, *, id: str) -> bool:
         """Ask one channel to do something, once per `id`. Raises UnknownItem for a channel that does not exist."""
-        if channel not in self.workers:
+        if channel not in self.config.channels and channel not in self.config.disabled:
             raise UnknownItem(
                 f"there is no channel {channel!r}", remedy=f"one of {', '.join(sorted(self.config.channels))}"
             )

@@ -39,18 +39,22 @@ class Registry:
 
     def connector(self, name: str) -> AnyConnector:
         """The connector called `name`. Raises ConfigError when it is not installed or cannot be used; why is in it."""
-        installed = self._found.get(name) or self._load(name)
+        installed = self.find(name)
         if installed.connector is None:
             raise ConfigError(
                 installed.problem or f"connector {name!r} cannot be used",
-                remedy=f"pip install omnibridge-{name}" if not installed.package else None,
+                remedy=None if installed.package else f"pip install omnibridge-{name}",
             )
         return installed.connector
+
+    def find(self, name: str) -> Installed:
+        """What there is under a name: without a `package` it is not installed, without a `connector` it is broken."""
+        return self._found.get(name) or self._load(name)
 
     def installed(self) -> list[Installed]:
         """Every connector there is, loaded; a broken one with its reason."""
         names = {point.name for point in entry_points(group=GROUP)} | set(self._found)
-        return [self._found.get(name) or self._load(name) for name in sorted(names)]
+        return [self.find(name) for name in sorted(names)]
 
     def _load(self, name: str) -> Installed:
         points = [point for point in entry_points(group=GROUP) if point.name == name]

@@ -48,11 +48,15 @@ class Problem:
 
 @dataclass(slots=True)
 class Config:
-    """A configuration that was read: the file's sections, channels, routes, and what is wrong with it."""
+    """A configuration that was read: the file's sections, channels, routes, and what is wrong with it.
+
+    `disabled` channels are those whose connector is installed and broken, with the reason: nothing else stops for them.
+    """
 
     file: ConfigFile
     folder: Path
     channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
+    disabled: dict[str, str] = field(default_factory=dict[str, str])
     routes: tuple[Route, ...] = ()
     problems: list[Problem] = field(default_factory=list[Problem])
 
@@ -78,7 +82,7 @@ class Config:
 def load(path: Path, env: Mapping[str, str], registry: Registry) -> Config:
     """Read a file. Raises ConfigError when it is no readable TOML; everything else wrong is in `problems`."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
             "there is no such file", where=str(path), remedy="give its path with --config, or write one: see the README"
@@ -158,6 +162,12 @@ def _channels(config: Config, registry: Registry, problem: Say) -> None:
         where = ("channels", name)
         if not _CHANNEL_NAME.fullmatch(name) or name == "events":
             problem(where, "a channel's name is lower-case letters, digits and dashes, and not 'events'")
+            continue
+        installed = registry.find(section.connector)
+        if installed.connector is None and installed.package:
+            config.disabled[name] = installed.problem or "its connector cannot be used"
+            what = f"{config.disabled[name]}; the channel is disabled, and what is for it waits"
+            problem((*where, "connector"), what, "mend or update the package", warning=True)
             continue
         try:
             connector = registry.connector(section.connector)

@@ -63,7 +63,7 @@ class ChannelSection(_Section):
         False, description="Permissions first given here count, with the vendor's time and proof."
     )
     give_up_hours: float = Field(72, gt=0, description="After this long a failing delivery becomes a dead letter.")
-    settings: dict[str, Any] = Field(default_factory=dict, description="The connector's own settings.")
+    settings: dict[str, Any] = Field(default_factory=dict, repr=False, description="The connector's own settings.")
     map: dict[str, str] = Field(
         default_factory=dict, description="The vendor's custom field name = your attribute name, in both directions."
     )

@@ -57,6 +57,8 @@ class DaemonApp:
                 report["channels"][name] = "amber: its system does not answer; deliveries wait"
             else:
                 report["channels"][name] = "green"
+        for name, reason in bridge.config.disabled.items():
+            report["channels"][name] = f"disabled: {reason}"
         return (200 if report["ready"] else 503), report
 
 

@@ -38,7 +38,9 @@ class _Snapshot(Collector):
         breaker = GaugeMetricFamily(
             "omnibridge_breaker_open", "1 while a channel's breaker is open.", labels=["channel"]
         )
-        red = GaugeMetricFamily("omnibridge_channel_red", "1 while refused signatures burst.", labels=["channel"])
+        red = GaugeMetricFamily(
+            "omnibridge_channel_red", "1 while refused signatures burst, or it is disabled.", labels=["channel"]
+        )
         now = bridge.clock.monotonic()
         for name, worker in sorted(bridge.workers.items()):
             for outcome, number in sorted(worker.outcomes.items()):
@@ -46,6 +48,8 @@ class _Snapshot(Collector):
             breaker.add_metric([name], float(worker.held))
             seen = bridge.ingress.forgeries.get(name)
             red.add_metric([name], float(seen is not None and seen.red(now)))
+        for name in sorted(bridge.config.disabled):
+            red.add_metric([name], 1.0)
         yield from (attempts, breaker, red)
         if self._counts is None:
             yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer.", value=0)

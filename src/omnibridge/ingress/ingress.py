@@ -51,7 +51,10 @@ class Forgeries:
 
 
 class Ingress:
-    """`stored` is called after each new row; `token` guards `/events` (None: nobody may post there)."""
+    """`stored` is called after each new row; `token` guards `/events` (None: nobody may post there).
+
+    `disabled` channels cannot tell what is genuine now: they answer 503, so that their vendors repeat.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,9 @@ class Ingress:
         public_url: str | None,
         token: str | None,
         stored: Callable[[], None],
+        disabled: frozenset[str] = frozenset(),
     ) -> None:
+        self._disabled = disabled
         self._channels = channels
         self._journal = journal
         self._clock = clock
@@ -78,6 +83,8 @@ class Ingress:
         self, channel_name: str, secret: str | None, method: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> Reply:
         """One request to `/in/<channel>[/<secret>]`. `headers` in lower case; the answer is for the vendor."""
+        if channel_name in self._disabled:
+            return _problem(503, "this channel cannot take anything now; try again", {"retry-after": "60"})
         channel = self._channels.get(channel_name)
         webhook = channel.connector.webhook if channel is not None else None
         if channel is None or webhook is None:
