@@ -68,8 +68,8 @@ BUGS = (
     Bug(
         "a lane that reorders",
         "journal/sqlite_lanes.py",
-        "ORDER BY place LIMIT 1",
-        "ORDER BY place DESC LIMIT 1",
+        "ORDER BY place, id LIMIT 1",
+        "ORDER BY place DESC, id DESC LIMIT 1",
         ("tests/journal", "tests/delivery"),
     ),
     Bug(
@@ -82,7 +82,7 @@ BUGS = (
     Bug(
         "an ambiguous send that is repeated blindly",
         "delivery/exchange.py",
-        "if protection is None and request.step not in self._cleared:",
+        "if frozen.doubtful(self._vendor.clock.now()) and request.step not in self._cleared:",
         "if False:",
         ("tests/faults/test_failpoints.py",),
     ),
@@ -117,7 +117,7 @@ BUGS = (
     Bug(
         "a credential that goes to any host",
         "delivery/sender.py",
-        "if parts.netloc.lower() not in self._hosts:",
+        "if parts.netloc.lower() not in self._hosts or parts.scheme != self._scheme:",
         "if False:",
         ("tests/delivery",),
     ),
