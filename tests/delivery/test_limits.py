@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
-import anyio
-import httpx
 import pytest
-from toy_shop import HOST, Shop, ShopSettings, bridge_to, posting, tell, toy
+from toy_shop import HOST, Gated, Shop, ShopSettings, bridge_to, posting, tell, toy
 
 from omnibridge.connector import (
     Delivery,
@@ -27,7 +25,7 @@ from omnibridge.connector import (
 from omnibridge.errors import Permanent
 from omnibridge.journal import DeliveryState
 from omnibridge.model import Customer
-from omnibridge.testing import ManualClock, SandboxTransport
+from omnibridge.testing import ManualClock
 
 pytestmark = pytest.mark.both_backends
 
@@ -51,22 +49,6 @@ class Timed(Shop):
     def most_within(self, seconds: float) -> int:
         """The most requests in any span of so many seconds."""
         return max(sum(start <= at < start + seconds for at in self.at) for start in self.at)
-
-
-class Counting(SandboxTransport):
-    """Holds every request until `gate` opens, and knows how many were under way at the same time."""
-
-    def __init__(self, shop: Shop) -> None:
-        super().__init__({HOST: shop})
-        self.gate = anyio.Event()
-        self.now = self.most = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await self.gate.wait()
-        self.now -= 1
-        return await super().handle_async_request(request)
 
 
 async def tell_many(bridge, n: int) -> None:
@@ -119,7 +101,7 @@ async def test_a_request_that_costs_more_than_there_ever_is_goes_when_the_bucket
 @pytest.mark.parametrize("most", [1, 3])
 async def test_no_more_requests_at_the_same_time_than_the_vendor_bears(most):
     shop = Shop()
-    wire = Counting(shop)
+    wire = Gated(shop)
     async with bridge_to(shop, toy(limits=limited(concurrency=most)), vendors=wire) as bridge:
         await tell_many(bridge, 10)
         await bridge.settle()
@@ -145,7 +127,7 @@ to = ["second"]
 @pytest.mark.parametrize(("account", "together"), [("one", 2), ("two", 4)])
 async def test_channels_of_one_account_share_what_it_bears(account, together):
     shop = Shop()
-    wire = Counting(shop)
+    wire = Gated(shop)
     limits = limited(concurrency=2, scope=lambda settings: settings.account)
     async with bridge_to(shop, toy(limits=limits), more=SECOND.format(account), vendors=wire) as bridge:
         await tell_many(bridge, 5)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import httpx
 
 from omnibridge.connector import (
@@ -38,6 +39,7 @@ from omnibridge.testing import ManualClock, SandboxTransport, TestBridge
 __all__ = [
     "HOST",
     "Crash",
+    "Gated",
     "Shop",
     "ShopSettings",
     "bridge_to",
@@ -104,6 +106,23 @@ class Shop(Sandbox):
     def bodies(self) -> list[Any]:
         """The JSON bodies of every request so far that had one."""
         return [request.json() for request in self.log if request.body]
+
+
+class Gated(SandboxTransport):
+    """Holds every request until `gate` opens, and knows how many were under way at the same time."""
+
+    def __init__(self, shop: Sandbox) -> None:
+        super().__init__({HOST: shop})
+        self.gate = anyio.Event()
+        self.now = self.most = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One exchange, when the gate is open."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await self.gate.wait()
+        self.now -= 1
+        return await super().handle_async_request(request)
 
 
 def posting(protection: Protection | None = None, *, step: str = "create") -> Run:

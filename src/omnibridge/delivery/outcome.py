@@ -55,35 +55,47 @@ def later(claimed: Claimed, attempt: Attempt, due: datetime, state: Any, text: s
 
 
 def failed(
-    claimed: Claimed, attempt: Attempt, error: Exception, clock: Clock, *, max_age: float, can_look: bool
+    claimed: Claimed,
+    attempt: Attempt,
+    error: Exception,
+    clock: Clock,
+    *,
+    max_age: float,
+    can_look: bool,
+    period: timedelta | None = None,
 ) -> Settled:
     """It did not work: again later, a dead letter, or unknown.
 
-    `can_look`: the vendor can be asked whether an ambiguous attempt took effect.
+    `can_look`: the vendor can be asked whether an ambiguous attempt took effect. `period`: the task recurs, and comes
+    back no later than it would have anyway.
     """
     now = clock.now()
     text = error.what if isinstance(error, OmniBridgeError) else f"{type(error).__name__} in the connector"
     noted = attempt._replace(text=text[:500])
-    recurring = claimed.recurring or claimed.task is not Task.DELIVER
+    asking = claimed.task is not Task.DELIVER  # what asks may ask again, whatever became of it
     too_old = not claimed.recurring and (now - claimed.created).total_seconds() > max_age
-    if isinstance(error, Ambiguous):
+    if isinstance(error, Ambiguous) and not asking:
         return _ambiguous(claimed, noted._replace(outcome="ambiguous"), now, can_look, too_old)
-    if isinstance(error, Retryable | AuthExpired) or recurring:
+    if isinstance(error, Retryable | AuthExpired) or asking:
         after = error.after if isinstance(error, Retryable) else None
         outcome = "retry"
         if isinstance(error, AuthExpired):
             after, outcome = AUTH_PAUSE, "expired"
         elif isinstance(error, Throttled):
             outcome = "throttled"
+        elif isinstance(error, Ambiguous):
+            outcome = "ambiguous"
         elif not isinstance(error, Retryable):
             outcome = "permanent" if isinstance(error, Permanent | InvalidMessage) else "bug"
         if not too_old:
-            due = now + backoff(claimed.attempts + 1, clock, after)
+            wait = backoff(claimed.attempts + 1, clock, after)
+            if period is not None and after is None:
+                wait = min(wait, period)
             return Settled(
                 claimed.id,
                 DeliveryState.READY,
                 noted._replace(outcome=outcome),
-                due=due,
+                due=now + wait,
                 later=claimed.state,
                 count=not isinstance(error, Throttled),
             )

@@ -184,20 +184,24 @@ class Worker:
         def attempt(word: str) -> Attempt:
             return Attempt(at, word, self._clock.monotonic() - begun)
 
+        def failed(word: str, error: Exception) -> Settled:
+            return outcome.failed(
+                claimed,
+                attempt(word),
+                error,
+                self._clock,
+                max_age=self.channel.max_age,
+                can_look=self._tasks.can_look(claimed),
+                period=self._period(claimed),
+            )
+
         try:
             result = await self._tasks.run(claimed)
         except Refused as refusal:
             return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(refusal)))
         except StorageError:
             # Nothing can be said about the attempt; the journal decides after a restart.
-            return outcome.failed(
-                claimed,
-                attempt("storage"),
-                Retryable("the journal could not take part"),
-                self._clock,
-                max_age=self.channel.max_age,
-                can_look=self._tasks.can_look(claimed),
-            )
+            return failed("storage", Retryable("the journal could not take part"))
         except Exception as error:
             if not isinstance(error, OmniBridgeError):
                 _log.error(
@@ -207,20 +211,17 @@ class Worker:
                     error=type(error).__name__,
                     exc_info=True,
                 )
-            return outcome.failed(
-                claimed,
-                attempt("failed"),
-                error,
-                self._clock,
-                max_age=self.channel.max_age,
-                can_look=self._tasks.can_look(claimed),
-            )
+            return failed("failed", error)
         if isinstance(result, Later):
             return outcome.later(claimed, attempt("later"), self._clock.now() + result.after, result.state)
-        again = self._clock.now() + self._period(claimed) if claimed.recurring else None
+        period = self._period(claimed)
+        again = self._clock.now() + period if period is not None else None
         return outcome.succeeded(claimed, attempt("ok"), result, again)
 
-    def _period(self, claimed: Claimed) -> timedelta:
+    def _period(self, claimed: Claimed) -> timedelta | None:
+        """How often a recurring task runs; None for one that does not recur."""
+        if not claimed.recurring:
+            return None
         if claimed.task is Task.POLL:
             name = claimed.operation.partition(":")[2]
             for poll in self.channel.connector.polls:
