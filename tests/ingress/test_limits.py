@@ -73,6 +73,13 @@ async def test_a_body_too_large_is_refused_whatever_it_said(pieces):
     assert await status(pieces, ("content-length", "10")) == 413
 
 
+async def test_a_first_piece_that_is_too_large_is_enough():
+    with anyio.fail_after(5):
+        answer = await post([b"x" * 1001], stalls=True)
+    assert answer is not None
+    assert (answer.status, answer.headers["connection"]) == (413, "close")
+
+
 @pytest.mark.parametrize("size", [999, 1000])
 async def test_a_body_within_the_limit_is_read(size):
     assert await status([b"x" * size]) == 401  # read, and then not the vendor's

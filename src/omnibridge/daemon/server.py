@@ -25,33 +25,52 @@ from omnibridge.errors import ConfigError, StorageError, StorageFailed
 __all__ = ["run"]
 
 _log = structlog.get_logger("omnibridge")
+_HEAD = 64 * 1024
+"""Bytes of a request's headers, across reads; the application has its own, smaller bound once it has them all."""
+_GRACE = 2.0
+"""Seconds that the application has to answer 408 before the connection is closed under it."""
 
 
 class _PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, closing a connection whose request headers do not arrive in time."""
+    """uvicorn's protocol, closing a connection whose request does not arrive in time, or has headers without end."""
 
     header_seconds = 10.0
+    body_seconds = 15.0
     _deadline: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._arm()
+        self._arm(self.header_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._head = self._head + len(data) if self._in_head else 0
+        if self._head > _HEAD:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._arm()
+        self._in_head = True
+        self._arm(self.header_seconds)
 
     def on_headers_complete(self) -> None:
-        self._disarm()
+        self._in_head = False
+        self._arm(self.body_seconds + _GRACE)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._disarm()
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         super().connection_lost(exc)
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float) -> None:
         self._disarm()
-        self._deadline = self.loop.call_later(self.header_seconds, self.transport.close)
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -99,6 +118,7 @@ async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
         async with Bridge(config) as bridge:
             app = DaemonApp(bridge)
             _PatientProtocol.header_seconds = server.header_seconds
+            _PatientProtocol.body_seconds = server.body_seconds
             http = _Server(
                 uvicorn.Config(
                     app,  # pyright: ignore[reportArgumentType]  # uvicorn types scopes as TypedDicts

@@ -71,7 +71,9 @@ class IngressApp:
         try:
             reply = await self._answer(scope, path, receive)
         except _TooMuch as error:
-            reply = Reply(error.status, f"{error}\n".encode(), "text/plain; charset=utf-8")
+            # What is left of the request is not read, so nothing can follow it on this connection.
+            ending = {"connection": "close"} if scope.get("http_version", "1.1")[0] == "1" else {}
+            reply = Reply(error.status, f"{error}\n".encode(), "text/plain; charset=utf-8", ending)
         except _Gone:
             return
         except Exception as error:
@@ -158,26 +160,19 @@ _LISTS = frozenset(
 
 
 async def _collect(receive: Receive, most: int) -> bytes:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    first: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(first) > most:
-            raise _TooMuch(413, f"the body is larger than {most} bytes")
-        return first
-    parts, size = [first], len(first)
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        chunk = message.get("body", b"")
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > most:
             raise _TooMuch(413, f"the body is larger than {most} bytes")
         parts.append(chunk)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _send(send: Send, reply: Reply, method: str) -> None:
