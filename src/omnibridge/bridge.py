@@ -235,7 +235,7 @@ class Bridge:
 
     def _in_flight(self, channel: str, kind: str) -> bool:
         worker = self.workers.get(channel)
-        return worker is not None and worker.creating.get(kind, 0) > 0
+        return worker is not None and worker.in_flight(kind)
 
     async def _care(self) -> None:
         while True:

@@ -52,6 +52,11 @@ class _Read:
     seen: tuple[Prepared | Occurrence | Lookup, ...] = ()
     invalid: str | None = None
 
+    @property
+    def keys(self) -> list[EntityKey]:
+        """The entities that it says something about."""
+        return [item.key for item in self.seen if isinstance(item, Prepared)]
+
 
 class _Unfit(Exception):
     """The row at this place of a batch says what cannot be: an event without a zone in its time, half a character."""
@@ -141,7 +146,7 @@ class Processor:
             moved = await self._batch(rows) or moved
 
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
-        read = [self._translate(row) for row in rows]
+        read = self._in_turn([self._translate(row) for row in rows])
         while True:
             try:
                 processed = await self._understand(read)
@@ -149,7 +154,7 @@ class Processor:
                     return False
                 await self._journal.process(processed)
             except _Unfit as unfit:  # what its row left in the batch's state goes with the batch
-                read[unfit.place] = _Read(rows[unfit.place], invalid=unfit.reason)
+                read[unfit.place] = _Read(read[unfit.place].row, invalid=unfit.reason)
                 continue
             except Conflict:
                 continue
@@ -255,6 +260,13 @@ class Processor:
                 blocked.add(item.key)
                 return True
         return False
+
+    def _in_turn(self, batch: list[_Read]) -> list[_Read]:
+        """Rows in their order, but a receipt before what waited for it: the echo of our own write is no news."""
+        awaited = {key for read in batch if read.row.id in self._waiting for key in read.keys}
+        if not awaited:
+            return batch
+        return sorted(batch, key=lambda read: read.row.origin is not Origin.RECEIPT or awaited.isdisjoint(read.keys))
 
     def _one(self, read: _Read, reconciler: Reconciler) -> Processed:
         row = read.row

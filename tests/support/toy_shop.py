@@ -172,6 +172,7 @@ async def bridge_to(
     clock: ManualClock | None = None,
     vendors: httpx.AsyncBaseTransport | None = None,
     before: Callable[[TestBridge], None] | None = None,
+    look_every: float = 5.0,
 ) -> AsyncGenerator[TestBridge]:
     """A running bridge with a channel `shop`, to which events of customers are routed."""
     toml = TOML.format(channel=channel, route=route, more=more)
@@ -183,6 +184,7 @@ async def bridge_to(
         clock=clock or ManualClock(),
         journal=journal,
         vendors=vendors or SandboxTransport({HOST: shop}),  # type: ignore[arg-type]
+        look_every=look_every,
     )
     if before is not None:
         before(bridge)

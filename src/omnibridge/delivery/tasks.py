@@ -279,25 +279,27 @@ def _refs(value: Any) -> list[Ref]:
 
 
 def recurring_tasks(channel: Channel, now: datetime) -> Sequence[NewDelivery]:
-    """The rows that a channel always has: one for each poll, and one for its subscriptions."""
-    tasks: list[NewDelivery] = []
+    """The rows that a channel always has, one for each poll and one for its subscriptions, and one for this start.
 
-    def add(task: Task, operation: str) -> None:
-        tasks.append(
-            NewDelivery(
-                key=task_key(channel.name, operation),
-                channel=channel.name,
-                task=task,
-                operation=operation,
-                lane=operation,
-                due=now,
-                priority=5,
-                recurring=True,
-            )
+    Subscriptions are looked at when the bridge starts, since its address may have changed and vendors drop those that
+    failed meanwhile, and then daily.
+    """
+
+    def task(kind: Task, operation: str, due: datetime) -> NewDelivery:
+        return NewDelivery(
+            key=task_key(channel.name, operation),
+            channel=channel.name,
+            task=kind,
+            operation=operation,
+            lane=operation,
+            due=due,
+            priority=5,
+            recurring=True,
         )
 
-    for poll in channel.connector.polls:
-        add(Task.POLL, f"poll:{poll.name}")
+    tasks = [task(Task.POLL, f"poll:{poll.name}", now) for poll in channel.connector.polls]
     if channel.connector.subscriptions is not None and channel.url is not None:
-        add(Task.SUBSCRIBE, "subscribe")
+        daily = task(Task.SUBSCRIBE, "subscribe", now + DAILY)
+        key = task_key(channel.name, "subscribe", now.isoformat())
+        tasks += [daily, daily._replace(key=key, lane="subscribe:start", due=now, recurring=False)]
     return tasks

@@ -67,7 +67,8 @@ class Worker:
         self._stopping = False
         self._probing = False
         self.running = 0
-        self.creating: dict[str, int] = {}
+        self._writing: dict[int, str] = {}
+        self._doubtful: set[int] = set()
         self.outcomes: dict[str, int] = {}
         self.look_every = IDLE
 
@@ -85,6 +86,10 @@ class Worker:
     def stopped(self) -> str | None:
         """Why nothing is sent any more, until a restart; None while there is."""
         return self._breaker.stopped
+
+    def in_flight(self, kind: str) -> bool:
+        """Whether something of this entity kind is being written now, or may have been and is still to be looked up."""
+        return kind in self._writing.values()
 
     def wake(self) -> None:
         """There may be work."""
@@ -170,13 +175,15 @@ class Worker:
 
     async def _one(self, claimed: Claimed) -> None:
         begun, at = self._clock.monotonic(), self._clock.now()
-        kind = claimed.operation.partition(":")[0]
-        self.creating[kind] = self.creating.get(kind, 0) + 1
-        try:
-            settled = await self._attempt(claimed, begun, at)
-            await self._settle(settled)
-        finally:
-            self.creating[kind] -= 1
+        self._writing[claimed.id] = claimed.operation.partition(":")[0]
+        settled = await self._attempt(claimed, begun, at)
+        await self._settle(settled)
+        again = settled.state is DeliveryState.READY
+        if again and (settled.attempt.outcome == "ambiguous" or claimed.id in self._doubtful):
+            self._doubtful.add(claimed.id)
+        else:
+            self._doubtful.discard(claimed.id)
+            del self._writing[claimed.id]
         self.outcomes[settled.attempt.outcome] = self.outcomes.get(settled.attempt.outcome, 0) + 1
         self._settled()
 
