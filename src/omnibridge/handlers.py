@@ -9,7 +9,7 @@ from typing import Any
 from omnibridge.channel import Channel
 from omnibridge.connector import Connector, Delivery, Http, Later, Limits, Receipt, Settings, deliver
 from omnibridge.delivery.outcome import Done
-from omnibridge.errors import OmniBridgeError, Permanent, Retryable
+from omnibridge.errors import OmniBridgeError, Permanent, Retryable, StorageError
 from omnibridge.event import Event
 from omnibridge.journal import Claimed
 from omnibridge.model import lookup
@@ -40,10 +40,12 @@ class HandlerTasks:
         data: Any = event.parse() if lookup(event.type) is not None else event.data
         try:
             await self._handler.function(data, event)
-        except OmniBridgeError:
+        except (Permanent, Retryable, StorageError):
             raise
         except Exception as error:
-            raise Retryable(f"handler {self._handler.name} raised {type(error).__name__}") from error
+            # The name only: a message may hold somebody's data. Ours say what happened without any.
+            what = error.what if isinstance(error, OmniBridgeError) else type(error).__name__
+            raise Retryable(f"handler {self._handler.name} raised {what}") from error
         return Done()
 
     def can_look(self, claimed: Claimed) -> bool:
