@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def wait_for_port(port: int, child: Child, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if child.process.poll() is not None:
-            raise RuntimeError(f"{child.name} ended with {child.process.returncode}; BENCH_LOGS=1 shows what it said")
+            raise RuntimeError(f"{child.name} ended with {child.process.returncode}:\n{child.said()}")
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return
@@ -59,19 +60,20 @@ def text(url: str, data: bytes | None = None) -> str:
 class Child:
     """`with Child(["-m", "bench.sink", ...]) as sink:` runs a Python of ours; it gets SIGTERM at the end.
 
-    What it logs is shown when BENCH_LOGS is set.
+    What it says on stderr is kept for `said`.
     """
 
     def __init__(
         self, arguments: Sequence[str], env: Mapping[str, str] | None = None, folder: Path | None = None
     ) -> None:
         self.name = " ".join(arguments[:2])
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**os.environ, **(env or {})},
             cwd=folder,
             stdout=subprocess.DEVNULL,
-            stderr=None if os.environ.get("BENCH_LOGS") else subprocess.DEVNULL,
+            stderr=self._stderr,
         )
 
     @property
@@ -91,6 +93,11 @@ class Child:
                 return int(line.split()[1]) / 1024
         return 0.0
 
+    def said(self) -> str:
+        """The end of what it said on stderr."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), 4_000, max(0, size - 4_000)).decode(errors="replace")
+
     def stop(self, number: int = signal.SIGTERM, seconds: float = 30.0) -> int:
         """End it and wait; its exit code."""
         if self.process.poll() is None:
@@ -109,3 +116,4 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._stderr.close()

@@ -163,7 +163,7 @@ def start(path: Path, *, kill_under: int = 0) -> dict[str, Any]:
                     time.sleep(0.02)
                 time.sleep(0.2)
                 child.stop(signal.SIGKILL)
-                load.wait(60)
+                load.stop()
     return {"ready": bool(ready), "ready_s": round(took, 2), "pss_mb": round(pss, 1), "log_mb": round(size, 1)}
 
 

@@ -64,10 +64,16 @@ class Load:
     def wait(self, seconds: float) -> dict[str, Any]:
         """What it measured, order numbers as whole numbers."""
         with self._child:
-            self._child.process.wait(seconds)
+            if self._child.process.wait(seconds):
+                raise RuntimeError(f"the load generator failed:\n{self._child.said()}")
         found = json.loads(self._out.read_text())
         found["sent"] = {int(number): at for number, at in found["sent"].items()}
         return found
+
+    def stop(self) -> None:
+        """End it, whatever it has done."""
+        with self._child:
+            self._child.stop()
 
 
 class Stage:
@@ -126,6 +132,8 @@ class Stage:
     def ended(self, load: Load, seconds: float = 120.0) -> dict[str, Any]:
         """Wait for a load and note what was acknowledged."""
         found = load.wait(seconds)
+        if self.child.process.poll() is not None:
+            raise RuntimeError(f"the {self.system} ended under load:\n{self.child.said()}")
         failed = set(found["failed"])
         self.sent.update(found["sent"])
         self.acknowledged.update(number for number in found["sent"] if number not in failed)
