@@ -167,6 +167,8 @@ class Bridge:
             public_url=file.bridge.public_url,
             token=token.get_secret_value() if token else None,
             stored=self._processor.wake,
+            origins=tuple(file.server.allowed_origins),
+            rate=file.server.events_rate,
             disabled=frozenset(self.config.disabled),
         )
         wire = make_wire(self._transport)

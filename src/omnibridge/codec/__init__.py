@@ -11,15 +11,20 @@ from omnibridge.codec.http import (
     write_structured,
 )
 from omnibridge.codec.json import read_event, write_event
+from omnibridge.codec.webhook import bearer_token, consent, unknown_form, without_token
 
 __all__ = [
     "BOUNDS",
     "Bounds",
     "HttpMessage",
     "Mode",
+    "bearer_token",
+    "consent",
     "mode_of",
     "read_event",
     "read_events",
+    "unknown_form",
+    "without_token",
     "write_batch",
     "write_binary",
     "write_event",

@@ -38,6 +38,13 @@ class ServerSection(_Section):
     token: SecretStr | None = Field(
         None, description="The bearer token for `POST /events`; without one nobody may post."
     )
+    allowed_origins: list[str] = Field(
+        default_factory=list,
+        description="Senders that may post to `/events`, for those that ask first (`OPTIONS`); `*` for every one.",
+    )
+    events_rate: int | None = Field(
+        None, ge=1, description="Requests to `/events` a minute; more are answered 429 with `Retry-After`."
+    )
     max_body_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="The largest request body, as sent.")
     max_unpacked_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="The largest request body, unpacked.")
     body_seconds: float = Field(15.0, gt=0, le=300, description="How long a request's body may take.")

@@ -1,6 +1,16 @@
 """The authors' door: everything a connector is made of."""
 
-from omnibridge.codec import HttpMessage, read_events, write_batch, write_binary, write_structured
+from omnibridge.codec import (
+    HttpMessage,
+    bearer_token,
+    consent,
+    read_events,
+    unknown_form,
+    without_token,
+    write_batch,
+    write_binary,
+    write_structured,
+)
 from omnibridge.connector.body import form_bytes, json_bytes, parse_form, parse_json
 from omnibridge.connector.delivery import Delivery, Later, Receipt, Reference
 from omnibridge.connector.exchange import (
@@ -106,7 +116,9 @@ __all__ = [
     "Version",
     "Webhook",
     "Window",
+    "bearer_token",
     "classify_http",
+    "consent",
     "deliver",
     "dump_observations",
     "form_bytes",
@@ -122,7 +134,9 @@ __all__ = [
     "read_events",
     "retry_after",
     "same",
+    "unknown_form",
     "verify_any",
+    "without_token",
     "write_batch",
     "write_binary",
     "write_structured",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs
 
 import anyio
 import structlog
@@ -51,7 +50,7 @@ class _Gone(Exception):
 
 
 class IngressApp:
-    """Serves `POST /in/{channel}[/{secret}]` and `POST /events`; mount it in any ASGI framework.
+    """Serves `/in/{channel}[/{secret}]` and `/events`; mount it in any ASGI framework.
 
     `ingress()` is None while the bridge does not run; everything is answered 503 then.
     """
@@ -93,12 +92,13 @@ class IngressApp:
             query = scope["query_string"].decode("latin-1")
             return await ingress.webhook(channel, secret or None, method, query, headers, body)
         if path == "/events":
+            if method == "OPTIONS":
+                return ingress.greet_events(self._headers(scope))
             if method != "POST":
                 return Reply(405, b"events are POSTed\n", "text/plain; charset=utf-8", {"allow": "POST"})
             headers = self._headers(scope)
             body = await self._body(headers, receive)
-            token = parse_qs(scope["query_string"].decode("latin-1")).get("access_token", [None])[-1]
-            return await ingress.events(headers, token, body)
+            return await ingress.events(headers, scope["query_string"].decode("latin-1"), body)
         return Reply(404, b"nothing is here\n", "text/plain; charset=utf-8")
 
     def _headers(self, scope: Scope) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import structlog
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
-from omnibridge.codec import read_events
+from omnibridge.codec import bearer_token, consent, read_events, unknown_form, without_token
 from omnibridge.connector import (
     Derived,
     Hint,
@@ -27,6 +26,7 @@ from omnibridge.connector import (
     same,
 )
 from omnibridge.errors import CodecError, InvalidMessage, StorageError
+from omnibridge.ingress.rate import Rate
 from omnibridge.journal import Journal, NewInbox, Origin
 
 __all__ = ["EVENTS_CHANNEL", "Forgeries", "Ingress"]
@@ -34,7 +34,6 @@ __all__ = ["EVENTS_CHANNEL", "Forgeries", "Ingress"]
 _log = structlog.get_logger("omnibridge.ingress")
 EVENTS_CHANNEL = "events"
 """The channel that events posted to `/events` and published through the SDK come from."""
-_TOKEN = re.compile(r"((?:^|&)access_token=)[^&]*")
 _DROPPED_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "host", "content-length", "connection"})
 
 
@@ -53,6 +52,7 @@ class Forgeries:
 class Ingress:
     """`stored` is called after each new row; `token` guards `/events` (None: nobody may post there).
 
+    Senders that ask first may post to `/events` when they are among `origins` (`*`: all); `rate` is for each minute.
     `disabled` channels cannot tell what is genuine now: they answer 503, so that their vendors repeat.
     """
 
@@ -65,6 +65,8 @@ class Ingress:
         public_url: str | None,
         token: str | None,
         stored: Callable[[], None],
+        origins: tuple[str, ...] = (),
+        rate: int | None = None,
         disabled: frozenset[str] = frozenset(),
     ) -> None:
         self._disabled = disabled
@@ -74,6 +76,9 @@ class Ingress:
         self._public = (public_url or "").rstrip("/")
         self._token = token
         self._stored = stored
+        self._origins = origins
+        self._rate = rate
+        self._rates: dict[str, Rate] = {}
         self.forgeries: dict[str, Forgeries] = {}
         self.accepted: dict[tuple[str, str], int] = {}
 
@@ -107,7 +112,13 @@ class Ingress:
             verdict = Verdict.FORGED
         if verdict is not Verdict.OK:
             return self._refuse(channel_name, verdict)
-        shown = address + ("/-" if secret else "") + (f"?{_redacted(query)}" if query else "")
+        refused = webhook.refuse(channel.settings, inbound) if webhook.refuse else None
+        if refused is None and webhook.rate is not None:
+            refused = self._too_many(channel_name, webhook.rate(channel.settings))
+        if refused is not None:
+            self._count(channel_name, "refused")
+            return refused
+        shown = address + ("/-" if secret else "") + (f"?{without_token(query)}" if query else "")
         meta = {"method": method, "url": shown, "headers": _kept(headers)}
         item = NewInbox(
             channel_name, Origin.WEBHOOK, body, inbound.received, dedupe=_dedupe(webhook, inbound), meta=meta
@@ -136,20 +147,38 @@ class Ingress:
             _log.error("many refused deliveries: probably our webhook secret is wrong", channel=channel)
         return _problem(401, f"the signature is {verdict.value}")
 
+    def _too_many(self, channel: str, per_minute: int | None) -> Reply | None:
+        if per_minute is None:
+            return None
+        rate = self._rates.get(channel)
+        if rate is None:
+            rate = self._rates[channel] = Rate(per_minute, self._clock)
+        wait = rate.take()
+        return _problem(429, "too many requests", {"retry-after": str(wait)}) if wait else None
+
     # -- events ----------------------------------------------------------------------------------------------------
 
-    async def events(self, headers: Mapping[str, str], query_token: str | None, body: bytes) -> Reply:
+    def greet_events(self, headers: Mapping[str, str]) -> Reply:
+        """`OPTIONS /events`: consent for senders that ask first, where there are any that may post."""
+        if self._token is None or not self._origins:
+            return _problem(405, "events are POSTed", {"allow": "POST"})
+        return Reply(200, headers={"allow": "POST, OPTIONS", **consent(self._origins, self._rate, headers)})
+
+    async def events(self, headers: Mapping[str, str], query: str, body: bytes) -> Reply:
         """One request to `/events`: CloudEvents in binary, structured or batch mode, with a bearer token."""
-        given = headers.get("authorization", "")
-        token = given[7:].strip() if given[:7].lower() == "bearer " else query_token
+        token = bearer_token(headers, query)
         if self._token is None or token is None or not same(self._token, token):
             return _problem(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
+        too_many = self._too_many(EVENTS_CHANNEL, self._rate)
+        if too_many is not None:
+            return too_many
+        unknown = unknown_form(headers)
+        if unknown is not None:
+            return _problem(415, unknown)
         try:
             events = read_events(headers, body)
         except CodecError as error:
-            media_type = headers.get("content-type", "").partition(";")[0].lower()
-            another_format = media_type.startswith("application/cloudevents") and "json" not in media_type
-            return _problem(415 if another_format else 400, str(error))
+            return _problem(400, str(error))
         now = self._clock.now()
         for event in events:
             seen = Occurrence(key=f"{event.source}\x1f{event.id}", event=event)
@@ -160,7 +189,7 @@ class Ingress:
                 return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
             self._count(EVENTS_CHANNEL, "duplicate" if accepted.duplicate else "stored")
         self._stored()
-        return Reply(202)
+        return Reply(202, headers={"cache-control": "private"} if without_token(query) != query else {})
 
     def _count(self, channel: str, what: str) -> None:
         self.accepted[channel, what] = self.accepted.get((channel, what), 0) + 1
@@ -191,11 +220,6 @@ def _digest(text: str) -> str:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _DROPPED_HEADERS}
-
-
-def _redacted(query: str) -> str:
-    """A query string without the token that CloudEvents senders may put into it."""
-    return _TOKEN.sub(r"\1-", query)
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Reply:
