@@ -37,6 +37,8 @@ class Vendor:
     form: bool = False
     id: bytes = b""
     """What identifies a delivery, where that stands in the body: a pattern."""
+    taken: int = 200
+    """The answer to a delivery that was stored."""
 
     @property
     def toml(self) -> str:
@@ -249,6 +251,7 @@ VENDORS = {
                 "application/cloudevents+json": json_bytes(_EVENT),
                 "application/cloudevents-batch+json": json_bytes([_EVENT, {**_EVENT, "id": "2"}]),
             },
+            taken=202,
         ),
     )
 }

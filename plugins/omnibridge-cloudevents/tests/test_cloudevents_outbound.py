@@ -16,8 +16,8 @@ from omnibridge_cloudevents.outbound import classify, message, probe, send
 from omnibridge_cloudevents.sandbox import CloudEventsSandbox
 from pydantic import ValidationError
 
-from omnibridge.connector import Class, Delivery, Fault, Request, Response, SandboxRequest, Upsert
-from omnibridge.errors import AuthExpired, Permanent, Retryable
+from omnibridge.connector import Class, Delivery, Fault, Request, Response, SandboxRequest, Upsert, read_events
+from omnibridge.errors import AuthExpired, OmniBridgeError, Permanent, Retryable
 from omnibridge.event import Event
 from omnibridge.testing import Drive, drive
 
@@ -87,8 +87,20 @@ def test_raw_headers_are_not_encoded():
 
 @pytest.mark.parametrize(("before", "after"), [(None, 1), (0, 1), (31, 32), (-5, 1), ("x", 1), (2**31 - 1, 2**31 - 1)])
 def test_hops_count_up(before, after):
-    event = Event(id="1", source="/", type="t", extensions={} if before is None else {"hops": before})
+    event = Event.make("t", {}, id="1", source="/", extensions={} if before is None else {"hops": before})
     assert message(settings(), event).headers["ce-hops"] == str(after)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [Event(id="1", source="/", type="t"), Event(id="1", source="/", type="t", content=b"\xff not JSON")],
+    ids=["no data", "data of no known type"],
+)
+def test_a_webhook_always_has_a_payload_and_says_what_it_is(event):
+    (request,) = run(settings(), [Response(202)], event=event).requests
+    assert request.content_type == "application/cloudevents+json"
+    (read,) = read_events({"content-type": request.content_type}, request.body)
+    assert read == event.with_extensions(hops=1)
 
 
 @pytest.mark.parametrize("mode", ["binary", "structured"])
@@ -165,9 +177,11 @@ def test_trouble_is_retried_as_a_repeat_does_no_harm(status):
     assert caught.value.after == timedelta(seconds=7)
 
 
-def test_gone_is_said_by_the_class_too():
+def test_gone_is_said_by_the_class_too_and_ends_it():
     outcome = classify(Request("POST", "/"), Response(410), NOW)
     assert outcome.kind is Class.PERMANENT
+    assert outcome.stops
+    assert not classify(Request("POST", "/"), Response(404), NOW).stops
     assert outcome.reason == "the receiver wants no more events at this address"
 
 
@@ -192,22 +206,22 @@ def test_the_probe_delivers_nothing():
     sandbox = CloudEventsSandbox(chosen, now=lambda: NOW)
     drive(CONNECTOR, chosen, sandbox, lambda http: probe(chosen, http))
     assert sandbox.requests == 0
-    assert [(r.method, r.headers["webhook-request-origin"]) for r in sandbox.log] == [("OPTIONS", "bridge.example.com")]
+    assert {(r.method, r.headers["webhook-request-origin"]) for r in sandbox.log} == {("OPTIONS", "bridge.example.com")}
 
 
 @pytest.mark.parametrize(
-    ("response", "words"),
+    ("origin", "response", "words"),
     [
-        (Response(410), "no more events"),
-        (Response(404), "nothing at"),
-        (Response(200), "does not agree"),
-        (Response(200, {"webhook-allowed-origin": "other.example.com"}), "does not agree"),
+        (None, Response(410), "no more events"),
+        (None, Response(404), "nothing at"),
+        ("bridge.example.com", Response(410), "no more events"),
+        ("bridge.example.com", Response(200), "has not agreed"),
     ],
 )
-def test_the_probe_says_what_is_wrong(response, words):
-    chosen = settings(origin="bridge.example.com")
-    with pytest.raises(Permanent, match=words):
-        drive(CONNECTOR, chosen, [response], lambda http: probe(chosen, http))
+def test_the_probe_says_what_is_wrong(origin, response, words):
+    chosen = settings(origin=origin)
+    with pytest.raises(OmniBridgeError, match=words):
+        drive(CONNECTOR, chosen, [response, response], lambda http: probe(chosen, http))
 
 
 def test_a_receiver_that_knows_no_question_is_there():
@@ -266,6 +280,10 @@ def test_addresses_that_are_taken(url):
         {"target_secret": "whsec_not base64"},
         {"secrets": ("whsec_*",)},
         {"bearer_token": "two words"},
+        {"origin": "two words"},
+        {"origin": "bridge.example.com\r\nx: y"},
+        {"rate": 0},
+        {"webhook_rate": 0},
         {"access_tokens": ("",)},
         {"unknown": 1},
     ],

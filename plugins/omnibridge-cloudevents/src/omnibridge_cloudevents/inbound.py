@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from omnibridge.connector import Inbound, Observation, Occurrence, Reply, Verdict, read_events, same
+from omnibridge.connector import (
+    Inbound,
+    Observation,
+    Occurrence,
+    Reply,
+    Verdict,
+    bearer_token,
+    consent,
+    read_events,
+    same,
+    unknown_form,
+    without_token,
+)
 from omnibridge.errors import CodecError
 from omnibridge.event import Event
 from omnibridge_cloudevents import signature
 from omnibridge_cloudevents.settings import CloudEventsSettings
 
-__all__ = ["delivery_id", "greet", "translate", "verify"]
+__all__ = ["accepted", "delivery_id", "greet", "rate", "refuse", "translate", "verify"]
 
 
 def identity(event: Event) -> str:
@@ -28,7 +40,7 @@ def verify(settings: CloudEventsSettings, inbound: Inbound, now: datetime) -> Ve
     if not settings.secrets and not settings.access_tokens:
         return Verdict.OK if settings.accept_unsigned else Verdict.UNSIGNED
     if settings.access_tokens:
-        given = _token(inbound)
+        given = bearer_token(inbound.headers, urlsplit(inbound.url).query)
         if given is None:
             return Verdict.UNSIGNED
         matched = False
@@ -39,17 +51,6 @@ def verify(settings: CloudEventsSettings, inbound: Inbound, now: datetime) -> Ve
     if settings.secrets:
         return signature.check(settings.inbound_keys, inbound.headers, inbound.body, now)
     return Verdict.OK
-
-
-def _token(inbound: Inbound) -> str | None:
-    """The token, in either place where a delivery target must look (CloudEvents WebHook, section 3)."""
-    scheme, _, credentials = (inbound.header("authorization") or "").strip().partition(" ")
-    if scheme.lower() == "bearer" and credentials:
-        return credentials.strip()
-    for name, value in parse_qsl(urlsplit(inbound.url).query):
-        if name == "access_token":
-            return value
-    return None
 
 
 def delivery_id(inbound: Inbound) -> str | None:
@@ -70,18 +71,30 @@ def translate(settings: CloudEventsSettings, inbound: Inbound) -> Sequence[Obser
     return [Occurrence(key=identity(event), event=event) for event in events]
 
 
+def rate(settings: CloudEventsSettings) -> int | None:
+    """How many deliveries a minute are taken."""
+    return settings.webhook_rate
+
+
+def refuse(settings: CloudEventsSettings, inbound: Inbound) -> Reply | None:
+    """415 for a form that is not understood (CloudEvents WebHook, section 2.2); what is wrong inside is kept."""
+    why = unknown_form(inbound.headers)
+    return None if why is None else Reply(415, f"{why}\n".encode(), "text/plain; charset=utf-8")
+
+
+def accepted(settings: CloudEventsSettings, inbound: Inbound) -> Reply:
+    """202: it is stored and not processed yet. An answer to an address that holds a token is nobody else's."""
+    query = urlsplit(inbound.url).query
+    return Reply(202, headers={"cache-control": "private"} if without_token(query) != query else {})
+
+
 def greet(settings: CloudEventsSettings, inbound: Inbound) -> Reply:
     """The answer to a sender that asks before it delivers (CloudEvents WebHook, section 4).
 
-    Consent is nothing but the presence of `WebHook-Allowed-Origin`.
+    Whether it may is decided and said at once, so an address for a later answer (`WebHook-Request-Callback`) is never
+    called: nobody can make the bridge send requests to an address of his choice.
     """
     allow = {"allow": "POST, OPTIONS"}
     if inbound.method != "OPTIONS":
         return Reply(405, headers=allow)
-    origin = (inbound.header("webhook-request-origin") or "").strip()
-    allowed = settings.webhook_origins
-    if not origin or not ("*" in allowed or origin.lower() in {name.lower() for name in allowed}):
-        return Reply(200, headers=allow)
-    # A wildcard is answered as such: what a stranger sent does not go back into a header.
-    named = "*" if "*" in allowed else origin
-    return Reply(200, headers={**allow, "webhook-allowed-origin": named, "webhook-allowed-rate": "*"})
+    return Reply(200, headers={**allow, **consent(settings.webhook_origins, settings.webhook_rate, inbound.headers)})

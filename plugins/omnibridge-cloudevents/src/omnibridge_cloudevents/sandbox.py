@@ -13,6 +13,7 @@ from omnibridge.connector import (
     Sandbox,
     SandboxRequest,
     Verdict,
+    consent,
     json_response,
     read_events,
     write_batch,
@@ -23,6 +24,7 @@ from omnibridge.errors import CodecError
 from omnibridge.event import Event
 from omnibridge_cloudevents import inbound as receiving
 from omnibridge_cloudevents import signature
+from omnibridge_cloudevents.consent import ORIGIN
 from omnibridge_cloudevents.settings import CloudEventsSettings
 
 __all__ = ["CloudEventsSandbox", "webhook"]
@@ -57,6 +59,7 @@ class CloudEventsSandbox(Sandbox):
     """The system on the other side of a channel with these settings.
 
     `events` are those taken, each once by source and id; `duplicates` counts what came again. `gone` answers 410.
+    Asked for its consent it gives it while `agrees`, for `allowed_rate` deliveries a minute (None: any number).
     """
 
     def __init__(self, settings: CloudEventsSettings, now: Callable[[], datetime] | None = None) -> None:
@@ -66,20 +69,23 @@ class CloudEventsSandbox(Sandbox):
         self.requests = 0
         self.duplicates = 0
         self.gone = False
+        self.agrees = True
+        self.allowed_rate: int | None = None
 
     def respond(self, request: SandboxRequest) -> Response:
-        """204 for an event taken, or taken before; 400, 401, 405, 410 and 415 as the WebHook specification says."""
+        """204 for an event taken, or taken before; 400, 401, 403, 405, 410, 415 as the WebHook specification says."""
         settings = self.settings
         if self.gone:
             return Response(410)
         if settings.authorization is not None and request.headers.get("authorization") != settings.authorization:
             return Response(401)
         if request.method == "OPTIONS":
-            asked = request.headers.get("webhook-request-origin")
-            allowed = {"webhook-allowed-origin": "*", "webhook-allowed-rate": "*"} if asked else {}
+            allowed = consent(["*"] if self.agrees else [], self.allowed_rate, request.headers)
             return Response(200, {"allow": "POST, OPTIONS", **allowed})
         if request.method != "POST":
             return Response(405, {"allow": "POST, OPTIONS"})
+        if request.headers.get(ORIGIN) != settings.origin:
+            return Response(403)
         self.requests += 1
         keys = settings.outbound_keys
         if keys and signature.check(keys, request.headers, request.body, self.now()) is not Verdict.OK:

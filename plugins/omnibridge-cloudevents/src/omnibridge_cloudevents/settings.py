@@ -16,6 +16,7 @@ from omnibridge.connector import Settings
 __all__ = ["CloudEventsSettings"]
 
 _PREFIX = "whsec_"
+_NAME = r"^[A-Za-z0-9*._:-]{1,253}$"
 
 
 def _key(secret: SecretStr) -> bytes:
@@ -75,8 +76,19 @@ class CloudEventsSettings(Settings):
     webhook_origins: tuple[str, ...] = Field(
         default=(), description="Senders that may deliver here, for those that ask first; * for every one"
     )
+    webhook_rate: int | None = Field(
+        default=None, ge=1, description="Deliveries a minute that may come in; more are answered 429 with Retry-After"
+    )
     origin: str | None = Field(
-        default=None, description="Our DNS name, told to a receiver that must be asked before anything is sent to it"
+        default=None,
+        pattern=_NAME,
+        description="Our DNS name: the receiver is asked for its consent first, and told it with each delivery",
+    )
+    rate: int | None = Field(
+        default=None,
+        ge=1,
+        le=60_000,
+        description="Deliveries a minute that the receiver is asked for and that we keep to; less where it allows less",
     )
 
     @field_validator("url")
