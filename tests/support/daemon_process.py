@@ -54,6 +54,7 @@ class Daemon:
             text=True,
         )
         self.lines: list[str] = []
+        self._over = False
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -66,6 +67,7 @@ class Daemon:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
         with self._news:
+            self._over = True
             self._news.notify_all()
 
     @property
@@ -90,7 +92,7 @@ class Daemon:
             return next((json.loads(line) for line in self.lines if f'"event": "{event}"' in line), None)
 
         with self._news:
-            self._news.wait_for(lambda: found() or self._process.poll() is not None, seconds)
+            self._news.wait_for(lambda: found() or self._over, seconds)
             entry = found()
         assert entry is not None, "\n".join(self.lines)
         return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -48,6 +49,16 @@ def _frames(logger: object, method: str, event: MutableMapping[str, Any]) -> Mut
     return event
 
 
+class _Named(logging.Formatter):
+    """A record of a library: who said something, and how bad; what it said may quote anything."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {"level": record.levelname.lower(), "event": record.name}
+        if record.exc_info and record.exc_info[0] is not None:
+            told["exception"] = record.exc_info[0].__name__
+        return json.dumps(told)
+
+
 def configure_logs(*, human: bool = False) -> None:
     """Set up structlog and send the standard library's warnings through it. `human` writes for a terminal."""
     renderer: Any = structlog.dev.ConsoleRenderer(colors=True) if human else structlog.processors.JSONRenderer()
@@ -63,4 +74,6 @@ def configure_logs(*, human: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level":"%(levelname)s","event":"%(name)s"}')
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Named())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -15,6 +15,7 @@ from typing import Any, cast
 import anyio
 import structlog
 import uvicorn
+from anyio.abc import TaskStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from omnibridge.bridge import Bridge
@@ -137,7 +138,7 @@ async def _main(config: Config, ready: Callable[[str], None] | None) -> int:
                 )
             )
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch_signals, http, app)
+                await tasks.start(_watch_signals, http, app)
                 # What was made until now stays: the collector need not look at it again and again.
                 gc.collect()
                 gc.freeze()
@@ -169,8 +170,11 @@ def _first(error: BaseException) -> str:
     return str(error)
 
 
-async def _watch_signals(http: uvicorn.Server, app: DaemonApp) -> None:
+async def _watch_signals(
+    http: uvicorn.Server, app: DaemonApp, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for number in signals:
             _log.info("stopping", signal=number.name)
             app.stopping = True

@@ -54,7 +54,14 @@ class KeyringSeal:
     def load(cls, path: Path, *, create: bool) -> KeyringSeal:
         """From the keyring file; with `create`, makes one that only its owner can read. Raises ConfigError."""
         if create and not path.exists():
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except OSError as error:
+                raise ConfigError(
+                    f"the keyring cannot be made: {error.strerror}",
+                    where=str(path),
+                    remedy="make its folder, and let the bridge write there",
+                ) from None
             with os.fdopen(handle, "w") as file:
                 file.write(os.urandom(32).hex() + "\n")
                 file.flush()
