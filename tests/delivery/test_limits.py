@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import timedelta
 
+import anyio
 import pytest
 from toy_shop import HOST, Gated, Shop, ShopSettings, bridge_to, posting, tell, toy
 
@@ -76,6 +77,16 @@ async def test_no_window_is_ever_exceeded():
     assert shop.most_within(2) <= 4 + 4
     assert shop.most_within(20) <= 10 + 10
     assert shop.at[-1] >= 40 - 1
+
+
+@pytest.mark.parametrize("amount", [3, 7, 10])
+async def test_a_bucket_that_lacks_a_rounding_error_is_full_enough(amount):
+    windows = (Window(amount, timedelta(seconds=1)),)
+    async with bridge_to(Shop(), toy(limits=limited(windows=windows))) as bridge:
+        await tell_many(bridge, 30)
+        with anyio.fail_after(20):  # of real time: a wait too short for the clock to move would go on for ever
+            await bridge.settle(30)
+        assert await states(bridge) == {"done": 30}
 
 
 async def test_a_request_takes_what_it_costs():

@@ -14,6 +14,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from omnibridge.registry import Registry
 
 __all__ = ["Block", "Page", "blocks"]
 
-_FENCE = re.compile(r"^```([a-z]+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *```([a-z]+)([^\n]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _PORTS = re.compile(r"\b(8080|900[1-9])\b")
 _NOT_RUN = {"json", "text", "mermaid", "ini", "nginx"}
 _COMMANDS: Any = typer.main.get_command(app)
@@ -52,7 +53,7 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page."""
     return [
-        Block(found[1], tuple(found[2].split()), found[3], text.count("\n", 0, found.start()) + 1)
+        Block(found[1], tuple(found[2].split()), textwrap.dedent(found[3]), text.count("\n", 0, found.start()) + 1)
         for found in _FENCE.finditer(text)
     ]
 
@@ -99,7 +100,7 @@ class Page:
             (self.folder / name).write_text(text, "utf-8")
         if block.language == "python":
             if not block.word("file"):
-                exec(compile(text, f"{self.path}:{block.line}", "exec"), self.namespace)
+                exec(compile(text, f"{self.path}:{block.line}", "exec", dont_inherit=True), self.namespace)
         elif block.language == "toml":
             self._toml(block, text)
         elif block.language == "shell":

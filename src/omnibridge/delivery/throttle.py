@@ -14,6 +14,8 @@ __all__ = ["Throttle", "Throttled"]
 
 LONGEST_WAIT = 2.0
 """Seconds to wait in place for room; a longer wait ends the attempt, and the delivery comes back."""
+_ROUNDING = 1e-9
+"""What a bucket may lack. Without it a wait for the last rounding error may be too short for any clock to move."""
 
 
 class Throttled(Retryable):
@@ -92,7 +94,7 @@ class Throttle:
         for bucket in self._buckets:
             bucket.refill(now)
             need = min(cost, bucket.size)
-            if bucket.level < need:
+            if bucket.level < need - _ROUNDING:
                 wait = max(wait, (need - bucket.level) / bucket.rate)
         if wait <= 0:
             for bucket in self._buckets:
