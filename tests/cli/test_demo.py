@@ -16,6 +16,7 @@ from omnibridge.cli.demo_ledger import read
 from omnibridge.cli.demo_stage import Letter, Stage, quickstart
 from omnibridge.cli.demo_story import play
 from omnibridge.cli.demo_verdict import Check, judge
+from omnibridge.config import check
 from omnibridge.connector import Outgoing
 from omnibridge.journal import DeliveryState
 
@@ -131,3 +132,8 @@ def test_the_stage_knows_every_variable_of_the_example(tmp_path):
     wanted = set(re.findall(r"\$\{(\w+)", quickstart()))
     with Stage(tmp_path) as stage:
         assert set(stage.env) == wanted
+
+
+def test_the_example_has_nothing_wrong(tmp_path):
+    with Stage(tmp_path) as stage:
+        assert [str(problem) for problem in check(stage.config)] == []
