@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ __all__ = ["form_bytes", "json_bytes", "parse_form", "parse_json"]
 
 _MAX_DIGITS = 400
 _MAX_FIELDS = 2000
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # one, or one of the two halves of a whole character
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -37,16 +39,22 @@ def _fraction(text: str) -> Decimal:
 def parse_json(body: bytes) -> Any:
     """JSON with exact numbers: integers of any ordinary size, fractions as `Decimal`.
 
-    Raises InvalidMessage for anything that is not strict JSON in UTF-8, NaN and Infinity included.
+    Raises InvalidMessage for anything that is not strict JSON in UTF-8, NaN and Infinity included, and for an escaped
+    half of a character (`"\\ud800"`), which no text can hold.
     """
     try:
-        return json.loads(body, parse_float=_fraction, parse_int=_integer, parse_constant=_refuse_constant)
+        value = json.loads(body, parse_float=_fraction, parse_int=_integer, parse_constant=_refuse_constant)
+        if _HALF.search(body):
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+        return value
     except InvalidMessage:
         raise
     except RecursionError:
         raise InvalidMessage("JSON nested too deeply", where="body") from None
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8"
+        if isinstance(error, UnicodeEncodeError):
+            reason = "half a character"
         raise InvalidMessage(f"not valid JSON: {reason}", where="body") from None
 
 
