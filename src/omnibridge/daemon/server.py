@@ -26,7 +26,7 @@ from omnibridge.errors import ConfigError, StorageError, StorageFailed
 __all__ = ["run"]
 
 _log = structlog.get_logger("omnibridge")
-_HEAD = 64 * 1024
+_HEAD = 128 * 1024
 """Bytes of a request's headers, across reads; the application has its own, smaller bound once it has them all."""
 _GRACE = 2.0
 """Seconds that the application has to answer 408 before the connection is closed under it."""
@@ -38,15 +38,22 @@ class _PatientProtocol(HttpToolsProtocol):
     header_seconds = 10.0
     body_seconds = 15.0
     _deadline: asyncio.TimerHandle | None = None
+    _seconds: float | None = None
+    """How long what is still missing may take; None where nothing is."""
+    _moved = False
     _in_head = True
     _head = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._arm(self.header_seconds)
+        self._seconds = self.header_seconds
+        self._arm()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self._moved:  # here, not with each step: a request that comes in one piece, as nearly all do, needs no timer
+            self._moved = False
+            self._arm()
         self._head = self._head + len(data) if self._in_head else 0
         if self._head > _HEAD:
             self.transport.close()
@@ -54,29 +61,31 @@ class _PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._arm(self.header_seconds)
+        self._wait_for(self.header_seconds)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._arm(self.body_seconds + _GRACE)
+        self._wait_for(self.body_seconds + _GRACE)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._disarm()
+        self._wait_for(None)
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        self._wait_for(None)
+        self._arm()
         super().connection_lost(exc)
 
-    def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._deadline = self.loop.call_later(seconds, self.transport.close)
+    def _wait_for(self, seconds: float | None) -> None:
+        self._seconds, self._moved = seconds, True
 
-    def _disarm(self) -> None:
+    def _arm(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        if self._seconds is not None:
+            self._deadline = self.loop.call_later(self._seconds, self.transport.close)
 
 
 class _Server(uvicorn.Server):

@@ -259,10 +259,7 @@ class Reconciler:
     def occurrence(self, channel: ChannelView, seen: Occurrence, received: datetime, derived: Derived) -> None:
         """Take an occurrence in: a whole CloudEvent keeps its identity, anything else gets one."""
         if seen.event is not None:
-            event = seen.event
-            if "partitionkey" not in event.extensions and event.subject:
-                event = event.with_extensions(partitionkey=event.subject)
-            derived.events.append(event.with_extensions(channel=channel.name))
+            derived.events.append(seen.event.with_extensions(channel=channel.name))
             return
         type_ = full_type(seen.type)
         subject = None
