@@ -12,7 +12,7 @@ from omnibridge.cli.output import say, show, write_json
 from omnibridge.clock import SystemClock
 from omnibridge.delivery.frozen import thaw
 from omnibridge.errors import UnknownItem
-from omnibridge.journal import DeliveryRow
+from omnibridge.journal import DeliveryRow, DeliveryState
 from omnibridge.model import short_type
 
 __all__ = ["deliveries_command", "replay_command", "resend_command", "settle_command"]
@@ -25,9 +25,7 @@ def deliveries_command(
     id_: Annotated[int | None, typer.Argument(metavar="ID", help="One delivery: show its attempts.")] = None,
     config: ConfigPath = Path("bridge.toml"),
     channel: Annotated[str | None, typer.Option("--channel", help="Only to this channel.")] = None,
-    state: Annotated[
-        str | None, typer.Option("--state", help="ready, queued, done, dead, unknown, parked, refused, superseded.")
-    ] = None,
+    state: Annotated[DeliveryState | None, typer.Option("--state", help="Only where they stand so.")] = None,
     event: Annotated[str | None, typer.Option("--event", help="Only of the event with this id.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
@@ -78,6 +76,11 @@ def replay_command(
             return await journal.replay(chosen, SystemClock().now())
 
     number = run_async(work)
+    if ids and not number:
+        raise UnknownItem(
+            f"nothing to try again among {', '.join(map(str, ids))}",
+            remedy="omnibridge deliveries and omnibridge inbox list what there is",
+        )
     if as_json:
         write_json({"replayed": number})
     else:

@@ -10,7 +10,7 @@ import typer
 from omnibridge.cli.app import AsJson, ConfigPath, app, attached, run_async
 from omnibridge.cli.output import show, write_json
 from omnibridge.errors import UnknownItem
-from omnibridge.journal import StoredEvent
+from omnibridge.journal import InboxState, StoredEvent
 from omnibridge.model import full_type
 
 __all__ = ["events_command", "inbox_command"]
@@ -41,7 +41,7 @@ def events_command(
 def inbox_command(
     config: ConfigPath = Path("bridge.toml"),
     channel: Annotated[str | None, typer.Option("--channel", help="Only of this channel.")] = None,
-    state: Annotated[str | None, typer.Option("--state", help="pending, done or invalid.")] = None,
+    state: Annotated[InboxState | None, typer.Option("--state", help="Only where they stand so.")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
