@@ -18,6 +18,7 @@ from omnibridge.testing import TestBridge
 pytestmark = pytest.mark.both_backends
 DELIVERY = webhook(seen(Customer(email="anna@example.com"), "1", 1))
 SIGNED = list(DELIVERY.headers.items())
+PACKED = gzip.compress(DELIVERY.body)
 LIMITS = Limits(body=1000, unpacked=3000, headers=600, seconds=0.05)
 
 
@@ -112,12 +113,13 @@ async def test_headers_that_are_lists_may_come_twice():
 @pytest.mark.parametrize(
     ("encoding", "body"),
     [
-        ("gzip", gzip.compress(DELIVERY.body)),
-        ("GZIP ", gzip.compress(DELIVERY.body)),
+        ("gzip", PACKED),
+        ("GZIP ", PACKED),
         ("deflate", zlib.compress(DELIVERY.body)),
         ("identity", DELIVERY.body),
         ("", DELIVERY.body),
     ],
+    ids=["gzip", "in capitals", "deflate", "identity", "nothing"],
 )
 async def test_a_compressed_body_is_unpacked_before_its_signature_is_checked(encoding, body):
     assert await status(body, ("content-encoding", encoding), stored=True) == 200
@@ -133,30 +135,27 @@ async def test_a_bomb_is_refused_without_being_unpacked(encoding):
 
 async def test_exactly_as_much_as_may_be_unpacked_is_unpacked():
     limits = Limits(body=1000, unpacked=len(DELIVERY.body))
-    packed = gzip.compress(DELIVERY.body)
+    packed = PACKED
     assert await status(packed, ("content-encoding", "gzip"), limits=limits, stored=True) == 200
     less = Limits(body=1000, unpacked=len(DELIVERY.body) - 1)
     assert await status(packed, ("content-encoding", "gzip"), limits=less) == 413
 
 
-@pytest.mark.parametrize(
-    "body",
-    [gzip.compress(DELIVERY.body)[:-1], gzip.compress(DELIVERY.body)[:-9], gzip.compress(DELIVERY.body)[:12], b""],
-)
-async def test_a_cut_body_is_refused(body):
-    assert await status(body, ("content-encoding", "gzip")) == 400
+@pytest.mark.parametrize("cut", [1, 9, -12, len(PACKED)], ids=["a byte", "its end", "almost all", "all"])
+async def test_a_cut_body_is_refused(cut):
+    assert await status(PACKED[:-cut], ("content-encoding", "gzip")) == 400
 
 
 async def test_a_damaged_body_is_refused():
-    damaged = bytearray(gzip.compress(DELIVERY.body))
+    damaged = bytearray(PACKED)
     damaged[-6] ^= 1  # its checksum
     assert await status(bytes(damaged), ("content-encoding", "gzip")) == 400
     assert await status(b"not gzip", ("content-encoding", "gzip")) == 400
-    assert await status(gzip.compress(DELIVERY.body), ("content-encoding", "deflate")) == 400
+    assert await status(PACKED, ("content-encoding", "deflate")) == 400
 
 
 async def test_what_follows_the_compressed_body_is_no_part_of_it():
-    assert await status(gzip.compress(DELIVERY.body) + b"smuggled", ("content-encoding", "gzip")) == 400
+    assert await status(PACKED + b"smuggled", ("content-encoding", "gzip")) == 400
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "deflate, gzip", "x", "compress"])
