@@ -42,7 +42,7 @@ def path_of(settings: MailchimpSettings, member: str) -> str:
 
 def _complete(address: Address) -> bool:
     """Mailchimp takes an address only with street, city, region and postal code; otherwise it refuses the member."""
-    return all((address.street, address.city, address.region, address.postal_code))
+    return all(_cut(part) for part in (address.street, address.city, address.region, address.postal_code))
 
 
 def _cut(text: str | None) -> str | None:
