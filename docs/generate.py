@@ -38,6 +38,7 @@ from omnibridge.model.catalogue import COMMANDS, EventType
 from omnibridge.model.examples import example
 from omnibridge.registry import Registry
 from omnibridge.testing import TestBridge
+from omnibridge.testing.conformance import CHECKS, Arrival, Conformance, Tier, Write
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; do not change it by hand. -->"
@@ -68,6 +69,7 @@ def pages() -> dict[str, str]:
         "settings.md": "\n\n".join(settings()),
         "errors.md": "\n\n".join(tree()),
         "metrics.md": "\n\n".join(metrics()),
+        "checks.md": "\n\n".join(checks()),
     }
     for kind, model in {**ENTITIES, **COMMANDS}.items():
         made[f"events/{kind}.md"] = "\n\n".join(entity(kind, model))
@@ -300,6 +302,27 @@ async def _rendered() -> bytes:
 
 async def _refuse(settings: Settings, event: Event, delivery: Delivery, http: Http) -> Receipt:
     raise Retryable("not now")
+
+
+def checks() -> Iterator[str]:
+    """What a connector is held to."""
+    yield "# The conformance checks"
+    yield (
+        "What every connector must do, tried by `omnibridge check-connector NAME`, and by pytest in a project that\n"
+        "names its connectors (`omnibridge_connectors` in its pytest options). The author gives examples in\n"
+        "`tests/conformance.py`; `omnibridge new` writes one. What a connector has no part for is not applicable."
+    )
+    for tier in Tier:
+        yield f"## {tier.capitalize()}"
+        yield tier.meaning
+        for check in CHECKS:
+            if check.tier is tier:
+                yield f"### `{check.id}`"
+                yield f"{check.means}\n\nWhy: {check.why}\n\nMend it: {check.mend}"
+    yield "## What the author gives"
+    for thing in (Conformance, Arrival, Write):
+        yield f"### `{thing.__name__}`"
+        yield doc(thing)
 
 
 # -- to and from the disk --------------------------------------------------------------------------------------------

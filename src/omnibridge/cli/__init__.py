@@ -1,18 +1,33 @@
 """The command line: one file a command."""
 
-from omnibridge.cli import backup, check, connectors, deliveries, demo, events, explain, run, schema, version
+from omnibridge.cli import (
+    backup,
+    check,
+    check_connector,
+    connectors,
+    deliveries,
+    demo,
+    events,
+    explain,
+    new,
+    run,
+    schema,
+    version,
+)
 from omnibridge.cli.app import app, main
 
 __all__ = [
     "app",
     "backup",
     "check",
+    "check_connector",
     "connectors",
     "deliveries",
     "demo",
     "events",
     "explain",
     "main",
+    "new",
     "run",
     "schema",
     "version",

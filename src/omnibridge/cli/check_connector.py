@@ -1,0 +1,95 @@
+"""`omnibridge check-connector`: how far a connector can be trusted, and what to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from omnibridge.cli.app import AsJson, app
+from omnibridge.cli.output import say, write_json
+from omnibridge.errors import ConfigError
+from omnibridge.testing.conformance import Result, Subject, Tier, checks_of, examples, run_check
+
+__all__ = ["check_connector_command"]
+
+
+@app.command("check-connector")
+def check_connector_command(
+    name: Annotated[str, typer.Argument(help="The connector, as `omnibridge connectors` lists it.")],
+    tier: Annotated[Tier, typer.Option("--tier", help="Up to which tier.")] = Tier.BRONZE,
+    file: Annotated[Path, typer.Option("--examples", help="The file with its settings and examples.")] = Path(
+        "tests/conformance.py"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Try an installed connector on the examples of its author: the tier that it reaches, and each miss.
+
+    Run it in the connector's project. The same checks run as tests under pytest.
+    """
+    if not file.is_file():
+        raise ConfigError(
+            "there is no such file",
+            where=str(file),
+            remedy="run it in the connector's project, or name its conformance.py with --examples",
+        )
+    given = [one for one in examples(file) if one.connector == name]
+    if len(given) != 1:
+        raise ConfigError(f"it must have one Conformance with connector={name!r}, not {len(given)}", where=str(file))
+    subject = Subject(name, given[0], file.resolve().parent)
+    results = [run_check(check, subject) for check in checks_of(tier)]
+    reached = _reached(results, tier)
+    if as_json:
+        write_json(_document(name, tier, reached, results))
+    else:
+        _tell(name, tier, reached, results)
+    raise typer.Exit(0 if reached is tier else 1)
+
+
+def _reached(results: Sequence[Result], tier: Tier) -> Tier | None:
+    """The highest tier of which nothing is missed, and of those before it; None when it is not even the first."""
+    reached = None
+    for step in tier.includes:
+        tried = [result for result in results if result.check.tier is step]
+        if not tried or not all(result.good for result in tried):
+            break
+        reached = step
+    return reached
+
+
+def _document(name: str, tier: Tier, reached: Tier | None, results: Sequence[Result]) -> object:
+    return {
+        "connector": name,
+        "asked": tier,
+        "reached": reached,
+        "checks": [
+            {
+                "check": result.check.id,
+                "tier": result.check.tier,
+                "end": result.end,
+                "told": result.told,
+                **({} if result.good else {"why": result.check.why, "mend": result.check.mend}),
+            }
+            for result in results
+        ],
+    }
+
+
+def _tell(name: str, tier: Tier, reached: Tier | None, results: Sequence[Result]) -> None:
+    missed = [result for result in results if not result.good]
+    for result in missed:
+        check = result.check
+        say(f"{check.tier} {check.id}: {result.end}\n  {_indented(result.told)}")
+        say(f"  What must hold: {check.means}\n  Why:            {check.why}\n  Mend it:        {check.mend}\n")
+    held = sum(result.good for result in results)
+    say(f"{held} of {len(results)} checks hold" + ("." if not missed else f", {len(missed)} do not."))
+    if reached is None:
+        say(f"{name} reaches no tier yet.")
+    else:
+        say(f"{name} reaches {reached}. {reached.meaning}" + ("" if reached is tier else f" It was to reach {tier}."))
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")

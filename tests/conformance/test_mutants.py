@@ -1,0 +1,65 @@
+"""Every check is missed by its mutant, and by nothing else; the healthy connector passes all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acme_connector import run, write_acme
+from acme_mutants import MUTANTS, Mutant
+
+from omnibridge.testing.conformance import CHECKS, End
+
+# It starts a process each time, so it is tried on the healthy one and on its own mutant only.
+SLOW = "import-clean"
+
+
+def test_every_check_has_its_mutant() -> None:
+    assert set(MUTANTS) == {check.id for check in CHECKS}
+    assert len(CHECKS) == len({check.id for check in CHECKS})
+
+
+def test_every_check_explains_itself() -> None:
+    for check in CHECKS:
+        for text in (check.means, check.why, check.mend):
+            assert len(text.split()) > 5, check.id
+            assert text.endswith("."), check.id
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("webhook", "poll", "deliver"),
+        ("webhook",),
+        ("poll",),
+        ("deliver",),
+        ("webhook", "deliver"),
+        ("poll", "deliver"),
+    ],
+    ids="+".join,
+)
+def test_the_healthy_one_passes_all(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    whole = len(parts) == 3
+    results = run(write_acme(tmp_path, parts), tuple(c for c in CHECKS if whole or c.id != SLOW))
+    assert {result.check.id: result.told for result in results if not result.good} == {}
+    if whole:
+        assert {result.end for result in results} == {End.PASSED}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught_by_name(tmp_path: Path, name: str) -> None:
+    folder = write_acme(tmp_path)
+    infect(folder, MUTANTS[name])
+    results = run(folder, tuple(check for check in CHECKS if check.id in (name, *({c.id for c in CHECKS} - {SLOW}))))
+    missed = {result.check.id: result.told for result in results if result.end is End.MISSED}
+    assert set(missed) == {name}, missed
+
+
+def infect(folder: Path, mutant: Mutant) -> None:
+    if mutant.removed is not None:
+        (folder / mutant.removed).unlink()
+    for change in mutant.changes:
+        file = folder / change.file
+        text = file.read_text()
+        assert text.count(change.old) >= 1, f"{change.file} does not hold {change.old!r} any more"
+        file.write_text(text.replace(change.old, change.new))
