@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 
 from omnibridge.cli.app import app
 from omnibridge.cli.output import table, write_json
@@ -35,7 +36,7 @@ def schema_command(
 ) -> None:
     """Show the event catalogue, one type's JSON Schema, a connector's settings, or the schema of bridge.toml."""
     if format_ is Format.CONFIG:
-        write_json(ConfigFile.model_json_schema())
+        write_json(_lenient(ConfigFile.model_json_schema()))
     elif format_ is Format.ASYNCAPI:
         write_json(asyncapi())
     elif format_ is Format.XREGISTRY:
@@ -47,6 +48,27 @@ def schema_command(
     else:
         rows = [[entry.name, entry.model.__name__, entry.meaning] for entry in catalogue()]
         table("Event types", ["type", "data", "meaning"], rows)
+
+
+_REFERENCE: JsonValue = {
+    "type": "string",
+    "pattern": r"\$\{|^file:",
+    "description": "${NAME}, ${NAME:-otherwise} or file:PATH",
+}
+
+
+def _lenient(schema: JsonValue) -> JsonValue:
+    """The schema of the file as it is written: in place of any one value may stand a reference to where it is."""
+    if isinstance(schema, list):
+        return [_lenient(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _lenient(value) for name, value in schema.items()}
+    free_text = made.get("type") == "string" and not {"pattern", "enum", "const"} & made.keys()
+    if free_text or made.get("type") not in ("string", "integer", "number", "boolean"):
+        return made
+    beside = {name: made.pop(name) for name in ("title", "description", "default") if name in made}
+    return {"anyOf": [made, _REFERENCE], **beside}
 
 
 def _one(what: str) -> object:
