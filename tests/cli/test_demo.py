@@ -67,7 +67,7 @@ def test_a_doubled_customer_is_seen(played):
 def test_an_echo_is_seen(played):
     stage, facts, ledger = played
     customer = next(stored for stored in ledger.events if stored.event.name == "customer.created")
-    wrong = replace(ledger, events=[*ledger.events, replace(customer, channel="till")])
+    wrong = replace(ledger, events=[*ledger.events, customer._replace(channel="till")])
     assert broken(judge(stage, facts, wrong)) == ["echoes of our own writes are no events"]
 
 
@@ -91,7 +91,7 @@ def test_an_accepted_forgery_and_a_doubled_webhook_are_seen(played):
 @pytest.mark.parametrize("state", [DeliveryState.DEAD, DeliveryState.UNKNOWN, DeliveryState.PARKED])
 def test_what_is_left_over_is_seen(played, state: DeliveryState):
     stage, facts, ledger = played
-    wrong = replace(ledger, deliveries=[*ledger.deliveries, replace(ledger.deliveries[-1], state=state)])
+    wrong = replace(ledger, deliveries=[*ledger.deliveries, ledger.deliveries[-1]._replace(state=state)])
     assert broken(judge(stage, facts, wrong)) == ["nothing is left over"]
 
 

@@ -82,11 +82,12 @@ async def _settle(stage: Stage, seconds: float) -> list[str]:
 
 
 async def _unfinished(journal: Journal) -> list[str]:
+    now = SystemClock().now()
     rows = [row for state in _OPEN for row in await journal.deliveries(state=state.value, limit=_ALL)]
     waiting = [
         f"{row.channel}: {row.operation}" + (f" ({row.last.text})" if row.last is not None and row.last.text else "")
         for row in rows
-        if row.task not in _RECURRING or row.last is None or row.attempts > 0
+        if row.task not in _RECURRING or row.due <= now or row.attempts > 0
     ]
     pending = await journal.inbox(state="pending", limit=_ALL)
     return waiting + [f"{row.channel}: came in and is not processed" for row in pending]
