@@ -46,6 +46,25 @@ def test_the_healthy_one_passes_all(tmp_path: Path, parts: tuple[str, ...]) -> N
         assert {result.end for result in results} == {End.PASSED}
 
 
+@pytest.mark.parametrize(("public", "end"), [({"api_key": "an id"}, End.PASSED), ({"api_key": ""}, End.MISSED)])
+def test_what_is_only_called_like_a_secret_needs_a_reason(tmp_path: Path, public: dict[str, str], end: End) -> None:
+    folder = write_acme(tmp_path)
+    infect(folder, MUTANTS["secrets-typed"])
+    for file in (folder / "src/omnibridge_acme/settings.py", folder / "tests/conformance.py"):
+        text = file.read_text().replace("password: str", "api_key: str")
+        file.write_text(text.replace("    now=NOW,", f"    now=NOW,\n    public={public},"))
+    (result,) = run(folder, tuple(check for check in CHECKS if check.id == "secrets-typed"))
+    assert result.end is end, result.told
+
+
+def test_a_reason_that_is_no_longer_needed_is_a_miss(tmp_path: Path) -> None:
+    folder = write_acme(tmp_path)
+    file = folder / "tests/conformance.py"
+    file.write_text(file.read_text().replace("    now=NOW,", "    now=NOW,\n    public={'token': 'none'},"))
+    (result,) = run(folder, tuple(check for check in CHECKS if check.id == "secrets-typed"))
+    assert result.end is End.MISSED
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_caught_by_name(tmp_path: Path, name: str) -> None:
     folder = write_acme(tmp_path)

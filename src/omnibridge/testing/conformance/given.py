@@ -55,7 +55,8 @@ class Write:
 class Conformance(Generic[S]):
     """One connector's part of `conformance.py`.
 
-    `settings` are a valid example with made-up secrets of 8 or more characters each, all different. `sign` makes an
+    `settings` are a valid example with made-up secrets of 8 or more characters each, all different. `public` names
+    settings that are called like secrets and are none, each with the reason. `sign` makes an
     unsigned delivery the vendor's. `unsigned` says why the vendor's signature does not cover the body, where it does
     not. `sandbox` makes a filled sandbox, a new one each time (default: the connector's own, empty). `now` is the
     time at which all of it happens. `golden` is the folder of golden files (default: beside `conformance.py`).
@@ -67,6 +68,7 @@ class Conformance(Generic[S]):
     writes: Sequence[Write] = ()
     sign: Callable[[S, Inbound], Inbound] | None = None
     unsigned: str | None = None
+    public: Mapping[str, str] = field(default_factory=dict[str, str])
     sandbox: Callable[[S], Sandbox] | None = None
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     golden: Path | None = None

@@ -54,9 +54,8 @@ def _told(subject: Subject, arrival: Arrival) -> Sequence[Observation]:
 
 def _seen(subject: Subject) -> Iterator[Observation]:
     """Everything that the examples and the polls tell."""
-    if subject.connector.webhook is not None:
-        for arrival in subject.arrivals:
-            yield from _told(subject, arrival)
+    for arrival in _arrivals(subject):
+        yield from _told(subject, arrival)
     for poll in subject.connector.polls:
         try:
             yield from subject.poll(poll).emitted
@@ -201,12 +200,17 @@ def emits_declared(subject: Subject) -> None:
     "are of one type.",
 )
 def events_valid(subject: Subject) -> None:
-    """A bridge accepts and processes each signed example, and the events that come of it are valid CloudEvents."""
-    for arrival in subject.arrivals:
-        _told(subject, arrival)
-        if subject.given.sign is None or _verdict(subject, subject.signed(arrival)) is not Verdict.OK:
+    """A bridge accepts each signed example, asks each poll, and what comes of both are valid CloudEvents."""
+    if not any(True for _ in _seen(subject)):
+        raise Blocked("golden-inbound")
+    for arrival in _arrivals(subject):
+        if _verdict(subject, _signed(subject, arrival)) is not Verdict.OK:
             raise Blocked("signature-valid")
     anyio.run(_process, subject)
+
+
+def _arrivals(subject: Subject) -> Sequence[Arrival]:
+    return subject.arrivals if subject.connector.webhook is not None else ()
 
 
 async def _process(subject: Subject) -> None:
@@ -221,7 +225,7 @@ async def _process(subject: Subject) -> None:
     except ConfigError:
         raise Blocked("settings-references") from None
     async with bridge:
-        for arrival in subject.arrivals:
+        for arrival in _arrivals(subject):
             signed = subject.signed(arrival)
             query = urlsplit(signed.url).query
             reply = await bridge.ingress.webhook(

@@ -125,18 +125,23 @@ def settings_references(subject: Subject) -> None:
 
 @bronze(
     why="A plain text that holds a token is shown by every log, error and dump that shows settings.",
-    mend="Type it `SecretStr` (a rotation: `tuple[SecretStr, ...]`), and give it an example of 8 or more characters.",
+    mend="Type it `SecretStr` (a rotation: `tuple[SecretStr, ...]`), and give it an example of 8 or more characters. "
+    "An identifier that is only called so goes into `Conformance.public`, with the reason.",
 )
 def secrets_typed(subject: Subject) -> None:
     """Settings that are named like secrets are typed as secrets, and each example of one can be told from the rest."""
-    plain = [
+    fields = subject.connector.settings.model_fields
+    plain = {
         name
-        for name, field in subject.connector.settings.model_fields.items()
+        for name, field in fields.items()
         if _SECRET_NAME.search(name)
         and not any(kind in repr(field.annotation) for kind in ("SecretStr", "SecretBytes"))
-    ]
-    if plain:
-        raise Missed(f"not typed as a secret: {', '.join(plain)}")
+    }
+    if plain - set(subject.given.public):
+        raise Missed(f"not typed as a secret: {', '.join(sorted(plain - set(subject.given.public)))}")
+    stale = [name for name, reason in subject.given.public.items() if name not in plain or not reason.strip()]
+    if stale:
+        raise Missed(f"`public` in conformance.py names {', '.join(stale)} without need or without a reason")
     short = [secret for secret in secrets_of(subject.settings) if len(secret) < 8]
     if short:
         raise Missed("a secret in conformance.py has fewer than 8 characters, so it cannot be told from other text")
