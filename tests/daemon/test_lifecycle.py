@@ -26,7 +26,8 @@ def to_mail(url: str, *more: str) -> str:
 
 
 def deliver(daemon: Daemon, number: int = 1, **fields: str) -> int | None:
-    made = webhook(seen(Customer(given_name="Anna", **fields), str(number), 1), id_=f"d{number}")
+    customer = Customer.model_validate({"given_name": "Anna", **fields})
+    made = webhook(seen(customer, str(number), 1), id_=f"d{number}")
     return post(type(made)(f"{daemon.url}/in/shop", made.headers, made.body))
 
 
