@@ -93,8 +93,12 @@ def test_hops_count_up(before, after):
 
 @pytest.mark.parametrize(
     "event",
-    [Event(id="1", source="/", type="t"), Event(id="1", source="/", type="t", content=b"\xff not JSON")],
-    ids=["no data", "data of no known type"],
+    [
+        Event(id="1", source="/", type="t"),
+        Event(id="1", source="/", type="t", datacontenttype="application/json"),
+        Event(id="1", source="/", type="t", content=b"\xff not JSON"),
+    ],
+    ids=["no data", "no data of a known type", "data of no known type"],
 )
 def test_a_webhook_always_has_a_payload_and_says_what_it_is(event):
     (request,) = run(settings(), [Response(202)], event=event).requests
