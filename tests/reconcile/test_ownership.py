@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 from itertools import permutations
 from typing import Any
 
@@ -162,6 +162,17 @@ def test_a_new_permission_after_a_withdrawal_counts_again():
     told(TILL, consent("withdrawn", NOW + timedelta(days=1)), KEY, 1)
     told(COLLECTS, consent("withdrawn", NOW + timedelta(days=1)), KEY, 2, origin=Origin.RECEIPT)  # it was written there
     assert told(COLLECTS, consent("granted", NOW + timedelta(days=2)), KEY, 3) == ["consent.granted"]
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=5)), timezone(timedelta(hours=-5)), UTC])
+@pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(milliseconds=500)])
+def test_which_decision_is_newer_is_a_matter_of_time_not_of_how_it_is_written(zone, apart):
+    second = replace(TILL, collects_consent=True)
+    for later in (True, False):
+        told = Told()
+        told(COLLECTS, consent("withdrawn", NOW), KEY, 1)
+        at = NOW.astimezone(zone) + (apart if later else -apart)
+        assert told(second, consent("granted", at), KEY, 1) == (["consent.granted"] if later else [])
 
 
 @pytest.mark.parametrize("steps", list(permutations([(COLLECTS, HOOK), (COLLECTS, POLL), (TILL, POLL)])))

@@ -308,6 +308,13 @@ def _partition(data: Json, id_: str) -> str:
     return id_
 
 
+def _decided(permission: Json) -> datetime | None:
+    """When a person gave it or took it back, as far as anybody says; as a time, as zones and fractions do not sort."""
+    proof: Json = permission.get("proof") or {}
+    at: str | None = permission.get("changed_at") or proof.get("at")
+    return datetime.fromisoformat(at) if at else None
+
+
 def _attested(channel: ChannelView, origin: Origin, before: Json | None, fresh: Json) -> Json:
     """Keep a permission from being made by copying: only a channel that collects consent grants, with time and proof.
 
@@ -322,14 +329,10 @@ def _attested(channel: ChannelView, origin: Origin, before: Json | None, fresh: 
         if before is not None and before.get("proof") and state in (None, before.get("state")):
             return {name: value for name, value in fresh.items() if name not in _EVIDENCE}
         return fresh
-    proof: Json = fresh.get("proof") or {}
-    proven = bool(proof.get("at") or fresh.get("changed_at"))
-    newer = (
-        before is None
-        or before.get("state", "unknown") == "unknown"
-        or not before.get("changed_at")
-        or str(fresh.get("changed_at") or "") > str(before["changed_at"])
-    )
+    at, known = _decided(fresh), _decided(before or {})
+    proven = at is not None
+    undecided = before is None or before.get("state", "unknown") == "unknown"
+    newer = undecided or known is None or (at is not None and at > known)
     if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:
         return fresh
     if before is None:
