@@ -220,24 +220,62 @@ async def test_an_unprotected_request_that_waited_for_the_limit_never_left_and_i
     assert len(shop.made) == 3
 
 
+async def test_dead_letters_of_any_age_wait_for_the_limit_when_they_are_replayed():
+    shop = Shop(lambda request: Response(400))
+
+    async def run(settings: ShopSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
+        answer = await http.put(f"/customers/{customer.id}", json={}, protection=Upsert())
+        if not answer.ok:
+            raise Permanent(f"answered {answer.status}")
+        return Receipt()
+
+    limits = limited(windows=(Window(1, timedelta(seconds=30)),))
+    async with bridge_to(shop, toy(run, limits=limits), channel="give_up_hours = 1") as bridge:
+        await tell_many(bridge, 4)
+        await bridge.settle(3 * 3600)
+        assert await states(bridge) == {"dead": 4}
+        shop.answer = None
+        dead = [row.id for row in await bridge.journal.deliveries(channel="shop", state="dead")]
+        await bridge.journal.replay(dead, bridge.clock.now())
+        await bridge.settle(300)
+        assert await states(bridge) == {"done": 4}
+
+
 # -- breaker -------------------------------------------------------------------------------------------------------
 
 
-async def test_after_failures_in_a_row_the_vendor_is_left_alone_and_nothing_is_discarded():
+@pytest.mark.parametrize("hands", [1, 4])
+async def test_after_failures_in_a_row_the_vendor_is_left_alone_and_nothing_is_discarded(hands):
     shop = Shop()
-    async with bridge_to(shop, toy(posting(Upsert()), limits=limited(concurrency=2))) as bridge:
-        shop.answer = lambda request: Response(500)
+    async with bridge_to(shop, toy(limits=limited(concurrency=hands))) as bridge:
+        shop.answer = lambda request: Response(503)
         await tell_many(bridge, 100)
         await bridge.settle(2)
         assert bridge.scopes.of(bridge.config.channels["shop"]).breaker.open
-        asked = len(shop.log)
-        assert asked < 12
+        assert len(shop.log) < 5 + hands  # what was under way when it opened; what was claimed only, is given back
         assert await states(bridge) == {"ready": 100}
         shop.answer = None
         await bridge.settle(120)
         assert await states(bridge) == {"done": 100}
         assert not bridge.scopes.of(bridge.config.channels["shop"]).breaker.open
     assert len(shop.made) == 100
+
+
+async def test_of_two_channels_of_one_account_one_tries():
+    shop = Shop(lambda request: Response(503))
+    wire = Gated(shop)
+    wire.gate.set()
+    limits = limited(scope=lambda settings: settings.account)
+    async with bridge_to(shop, toy(limits=limits), more=SECOND.format("one"), vendors=wire) as bridge:
+        await tell_many(bridge, 20)
+        await bridge.settle(3)
+        wire.gate = anyio.Event()
+        await bridge.settle(30)
+        assert wire.now == 1
+        shop.answer = None
+        wire.gate.set()
+        await bridge.settle(60)
+        assert await states(bridge) == await states(bridge, "second") == {"done": 20}
 
 
 @pytest.mark.parametrize("hands", [1, 8])
@@ -290,15 +328,17 @@ async def quietly_dead(settings: ShopSettings, customer: Customer, delivery: Del
 async def test_a_probe_that_asks_nothing_does_not_keep_the_breaker_open_for_ever(run):
     shop = Shop()
     async with bridge_to(shop, toy(run, limits=limited(concurrency=1))) as bridge:
-        bridge.vendors.down.add(HOST)
+        shop.answer = lambda request: Response(503, {"retry-after": "60"})
         for n in range(5):
             await tell(bridge, f"c{n}", "Loud")
         await bridge.settle(3)
         assert bridge.scopes.of(bridge.config.channels["shop"]).breaker.open
         for n in range(3):
             await tell(bridge, f"q{n}", "Quiet")
-        bridge.vendors.down.clear()
-        await bridge.settle(120)
+        shop.answer = None
+        await bridge.settle(20)
+        assert await states(bridge) == {"ready": 5, "dead" if run is quietly_dead else "done": 3}
+        await bridge.settle(60)
         assert "ready" not in await states(bridge)
     assert len(shop.made) == 5
 

@@ -73,7 +73,9 @@ def failed(
     text = error.what if isinstance(error, OmniBridgeError) else f"{type(error).__name__} in the connector"
     noted = attempt._replace(text=text[:500])
     asking = claimed.task is not Task.DELIVER  # what asks may ask again, whatever became of it
-    too_old = not claimed.recurring and (now - claimed.created).total_seconds() > max_age
+    # A wait for the vendor's limit is no failure at any age: dead letters replayed by the thousand must not die of it.
+    mortal = not claimed.recurring and not isinstance(error, Throttled)
+    too_old = mortal and (now - claimed.created).total_seconds() > max_age
     if isinstance(error, Ambiguous) and not asking:
         return _ambiguous(claimed, noted._replace(outcome="ambiguous"), now, can_look, too_old)
     if isinstance(error, Retryable | AuthExpired) or asking:
