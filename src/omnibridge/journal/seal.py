@@ -72,7 +72,7 @@ class KeyringSeal:
             raise ConfigError(
                 "the keyring is missing; the journal cannot be read without it",
                 where=str(path),
-                remedy="restore the file, or set journal.keyring to where it is",
+                remedy="restore the file, or set `keyring` under [bridge] to where it is",
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"the keyring cannot be read: {type(error).__name__}", where=str(path)) from None
