@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -270,7 +270,7 @@ async def test_it_notices_processing_in_two_transactions(tmp_path):
 
         async def process(batch: Sequence[Processed]) -> None:
             for item in batch:
-                await whole([replace(item, deliveries=())])
+                await whole([item._replace(deliveries=())])
                 await journal.ensure(item.deliveries)
 
         journal.process = process  # type: ignore[method-assign]

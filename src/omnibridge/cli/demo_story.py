@@ -30,9 +30,9 @@ class Person:
     phone: str
 
 
-ANNA = Person("Anna", "Berg", "anna@example.com", "+4533123401")
-BO = Person("Bo", "Dahl", "bo@example.com", "+4533123402")
-CLEO = Person("Cleo", "Lund", "cleo@example.com", "+4533123403")
+ANNA = Person("Alpha", "Berg", "alpha@example.com", "+4533123401")
+BO = Person("Beta", "Dahl", "beta@example.com", "+4533123402")
+CLEO = Person("Gamma", "Lund", "gamma@example.com", "+4533123403")
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ def play(stage: Stage, tell: Callable[[str], None]) -> Facts:
 
 
 def _customers(cast: _Cast) -> None:
-    cast.tell("Anna and Bo become customers of the web shop; Anna allows marketing, Bo is not asked")
+    cast.tell("Alpha and Beta become customers of the web shop; Alpha allows marketing, Beta is not asked")
     cast.joins(ANNA)
     cast.joins(BO)
     cast.settle()
@@ -183,7 +183,7 @@ def _customers(cast: _Cast) -> None:
 
 def _orders(cast: _Cast) -> None:
     facts, webshop = cast.facts, cast.webshop
-    cast.tell("Anna orders, and the shop hands the same webhook over twice")
+    cast.tell("Alpha orders, and the shop hands the same webhook over twice")
     with webshop.intercepted() as letters:
         first = cast.orders(ANNA)
     for letter in letters:
@@ -192,7 +192,7 @@ def _orders(cast: _Cast) -> None:
     facts.repeated = letters[0]
     cast.settle()
 
-    cast.tell("Bo's order is shipped at once: the update arrives before the create")
+    cast.tell("Beta's order is shipped at once: the update arrives before the create")
     with webshop.intercepted() as created:
         second = cast.orders(BO)
     with webshop.intercepted() as shipped:
@@ -201,7 +201,7 @@ def _orders(cast: _Cast) -> None:
     for letter in (*shipped, *created):
         webshop.hand_over(letter)
 
-    cast.tell("half of Anna's order is refunded; somebody forges an order of a customer who does not exist")
+    cast.tell("half of Alpha's order is refunded; somebody forges an order of a customer who does not exist")
     with webshop.lock:
         cast.shop.refund(first)
     genuine = letters[0].outgoing
@@ -212,14 +212,14 @@ def _orders(cast: _Cast) -> None:
 
 
 def _messages(cast: _Cast) -> None:
-    cast.tell("Anna asks by SMS; she is answered, she gets an offer, and Bo gets no offer, as he allowed none")
+    cast.tell("Alpha asks by SMS; she is answered, she gets an offer, and Beta gets no offer, as he allowed none")
     cast.writes(ANNA, "Where is my order?")
     cast.command(ANNA, "Your order is on its way.", Purpose.TRANSACTIONAL, goes=True)
     cast.command(ANNA, "Tea is cheaper this week.", Purpose.MARKETING, goes=True)
     cast.command(BO, "Tea is cheaper this week.", Purpose.MARKETING, goes=False)
     cast.command(BO, "Your order is ready.", Purpose.TRANSACTIONAL, goes=True)
     cast.settle()
-    cast.tell("Anna writes STOP; the shop is told, and from now on she gets no offers either")
+    cast.tell("Alpha writes STOP; the shop is told, and from now on she gets no offers either")
     cast.writes(ANNA, "STOP")
     cast.settle()
     cast.command(ANNA, "Tea is still cheaper.", Purpose.MARKETING, goes=False)
@@ -229,7 +229,7 @@ def _messages(cast: _Cast) -> None:
 def _trouble(cast: _Cast) -> None:
     stage, webshop = cast.stage, cast.webshop
     erp = stage.systems["erp"]
-    cast.tell("the ERP is down and the newsletter loses an answer; Cleo joins and orders all the same")
+    cast.tell("the ERP is down and the newsletter loses an answer; Gamma joins and orders all the same")
     fault = erp.breaks(Response(503))
     stage.systems["newsletter"].loses_answer("POST", "/3.0/ecommerce/stores/acme/orders")
     cast.joins(CLEO)
@@ -238,13 +238,13 @@ def _trouble(cast: _Cast) -> None:
     if not wait_until(lambda: webshop.quiet and _failed(stage, "erp"), 30.0, 0.1):
         raise Retryable("nothing was tried at the ERP", where=str(stage.log))
 
-    cast.tell("Bo orders; the moment that his order is acknowledged, the bridge is killed (SIGKILL)")
+    cast.tell("Beta orders; the moment that his order is acknowledged, the bridge is killed (SIGKILL)")
     with webshop.intercepted() as letters:
         cast.orders(BO)
     webshop.hand_over(letters[0])
     stage.kill()
     cast.facts.accepted_before_kill = letters[0]
-    cast.tell("Anna orders while nobody is there: the shop tries again and again")
+    cast.tell("Alpha orders while nobody is there: the shop tries again and again")
     with webshop.lock:
         cast.orders(ANNA)
     if not wait_until(lambda: any(None in letter.answers for letter in webshop.letters), 5.0):

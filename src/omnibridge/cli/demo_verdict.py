@@ -168,8 +168,8 @@ def _withdrawal(stage: Stage) -> Findings:
         rows = stage.systems["webshop"].sandbox.records()["customers"]
         phones = [row["defaultPhoneNumber"] for row in rows]
     states = {phone["phoneNumber"]: phone["marketingState"] for phone in phones if phone}
-    yield states.get(ANNA.phone) == "UNSUBSCRIBED", f"the shop has Anna's number as {states.get(ANNA.phone)}"
-    yield states.get(BO.phone) == "NOT_SUBSCRIBED", f"Bo's as {states.get(BO.phone)}"
+    yield states.get(ANNA.phone) == "UNSUBSCRIBED", f"the shop has Alpha's number as {states.get(ANNA.phone)}"
+    yield states.get(BO.phone) == "NOT_SUBSCRIBED", f"Beta's as {states.get(BO.phone)}"
 
 
 def _left(facts: Facts, ledger: Ledger) -> Findings:
