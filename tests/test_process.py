@@ -209,6 +209,21 @@ async def test_what_somebody_else_wrote_in_between_is_read_and_counted_in():
             assert [name for _, name in await told(running)] == ["Anna", "Annie", "Anne"]
 
 
+async def test_a_conflict_is_redone_at_once():
+    async with open_journal(None, seal=ClearSeal(), clock=ManualClock()) as journal:
+        racing = Racing(journal)
+        async with bridge(racing) as running:
+            running.processor.stop()
+
+            async def rival() -> None:
+                raise Conflict
+
+            await running.receive(webhook(anna(1)))
+            racing.rival = rival
+            await running.processor.step()
+            assert await told(running) == [("customer.created", "Anna")]
+
+
 async def test_two_who_work_on_one_journal_tell_everything_once():
     opened = open_journal(None, seal=ClearSeal(), clock=ManualClock())
     async with opened as journal, bridge(journal) as one, bridge(journal) as two:

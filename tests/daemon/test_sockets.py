@@ -97,6 +97,20 @@ def test_a_body_that_comes_in_drips_is_answered_408_and_its_connection_closed(da
     assert alive(daemon)
 
 
+def test_a_body_that_nobody_reads_may_not_come_in_drips_either(daemon):
+    began = time.monotonic()
+    with connection(daemon) as client, contextlib.suppress(OSError):
+        client.sendall(head(1900, "/livez"))
+        client.settimeout(0.05)
+        while time.monotonic() - began < 8:
+            client.sendall(b"y")
+            with contextlib.suppress(TimeoutError):
+                if client.recv(1024) == b"":
+                    break
+    assert time.monotonic() - began < 5
+    assert alive(daemon)
+
+
 @pytest.mark.parametrize("way", ["declared", "chunked"])
 def test_a_body_too_large_is_answered_413_and_not_read_to_its_end(daemon, way):
     with connection(daemon) as client:
@@ -155,6 +169,18 @@ def test_nonsense_is_answered_with_an_error_or_nothing(daemon, nonsense):
         answer = until_closed(client)
         assert answer == b"" or answer.split()[1][:1] in (b"4", b"5")
     assert alive(daemon)
+
+
+def test_headers_without_end_are_not_gathered_until_time_is_up(tmp_path):
+    """With the usual ten seconds for headers, so that it is their size which ends it."""
+    with Daemon(tmp_path, one_shop("[server]\nport = 0")) as patient, connection(patient) as client:
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            client.sendall(b"POST /in/shop HTTP/1.1\r\n" + b"x: " + b"y" * 1000)
+            while time.monotonic() - began < 8:
+                client.sendall(b"\r\nx: " + b"y" * 1000)
+        assert time.monotonic() - began < 5
+        assert alive(patient)
 
 
 def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(daemon):

@@ -21,7 +21,7 @@ SUPPORT = Path(__file__).parent
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment in which the connector `shop` is installed."""
     install(folder / "site", "shop")
-    path = os.pathsep.join([str(folder / "site"), str(SUPPORT)])
+    path = os.pathsep.join(filter(None, [str(folder / "site"), str(SUPPORT), os.environ.get("PYTHONPATH")]))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNIBRIDGE_")}
     return {**kept, "PYTHONPATH": path, "NO_COLOR": "1", "COLUMNS": "200", **more}
 
