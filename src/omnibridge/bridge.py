@@ -329,10 +329,13 @@ class Bridge:
         """Return when nothing is left to do at this moment: for the end of a script."""
         while True:
             await anyio.sleep(0.005)
-            if not self.processor.idle or not all(worker.idle for worker in self.workers.values()):
+            if not self._still() or await self._due() or await self.journal.pending(0, 1):
                 continue
-            if not await self._due() and not await self.journal.pending(0, 1):
+            if self._still():  # while the journal was asked, somebody may have claimed the last of it
                 return
+
+    def _still(self) -> bool:
+        return self.processor.idle and all(worker.idle for worker in self.workers.values())
 
     async def _due(self) -> bool:
         now = self.clock.now()
