@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def test_an_event_for_people_begins_with_what_matches(config: Path) -> None:
     text = run(config, "event-2").output
     assert "order.placed event-2 from events" in text
     assert text.index("orders") < text.index("large") < text.index("typo")
-    assert "NO  DATA_GT('/totals/total/amount', '1000')  [/totals/total/amount is '200.00']" in text
+    said = re.sub(r"[\s│]+", " ", text)  # a narrow terminal breaks the lines of a cell
+    assert "NO DATA_GT('/totals/total/amount', '1000') [/totals/total/amount is '200.00']" in said
     assert "nearly" in text
     assert "Would be delivered" in text
 
