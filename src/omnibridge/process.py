@@ -75,7 +75,7 @@ def _reason(row: InboxRow, error: Exception) -> str:
 
 
 class Processor:
-    """Works off the inbox in order. `deliverable(channel name)` gives the handlers and channels events may go to.
+    """Works off the inbox in order.
 
     `in_flight(channel, kind)` tells whether a create of that kind is under way there, for which an unknown snapshot
     must wait. `stored` is called with the names of channels that got work.

@@ -241,3 +241,8 @@ def test_a_public_address_is_asked_for_where_a_webhook_needs_it():
     assert problem.warning
     assert "public_url" in problem.where
     assert config.require()
+
+
+def test_an_empty_token_is_no_token() -> None:
+    config = parse('[server]\ntoken = "${TOKEN}"', {"TOKEN": ""}, Registry(), name="bridge.toml", folder=Path())
+    assert [problem.where for problem in config.problems] == ["bridge.toml:2 server.token"]

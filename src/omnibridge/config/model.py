@@ -36,7 +36,7 @@ class ServerSection(_Section):
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     token: SecretStr | None = Field(
-        None, description="The bearer token for `POST /events`; without one nobody may post."
+        None, min_length=1, description="The bearer token for `POST /events`; without one nobody may post."
     )
     allowed_origins: list[str] = Field(
         default_factory=list,
