@@ -214,6 +214,8 @@ def slots() -> Iterator[str]:
         if dataclasses.is_dataclass(thing):
             rows = [[f"`{f.name}`", f"`{f.type}`", _preset(f)] for f in dataclasses.fields(thing)]
             yield table(["field", "type", "default"], rows)
+        elif hasattr(thing, "_field_defaults"):
+            yield table(["field", "type", "default"], list(_tuple_fields(thing)))
         elif hasattr(thing, "__members__"):
             yield ", ".join(f"`{member}`" for member in thing)
     yield "## `deliver(...)`"
@@ -226,6 +228,15 @@ def slots() -> Iterator[str]:
             yield f"### `http.{name}`"
             yield _signature(name, method)
             yield doc(method)
+
+
+def _tuple_fields(thing: Any) -> Iterator[list[str]]:
+    """The fields of a named tuple; an empty mapping is no default worth showing, as with a dataclass's factory."""
+    for name, kind in thing.__annotations__.items():
+        given = thing._field_defaults.get(name, dataclasses.MISSING)
+        required = given is dataclasses.MISSING
+        preset = "**required**" if required else "" if isinstance(given, Mapping) else f"`{given!r}`"
+        yield [f"`{name}`", f"`{kind.__forward_arg__}`", preset]
 
 
 def _preset(field: dataclasses.Field[Any]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
@@ -31,8 +32,10 @@ class Reference:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Delivery(NamedTuple):
     """One delivery. `key` is a UUID as text, the same for every attempt.
 
     `references` maps (kind, canonical id) to the external id in this channel, for everything that the event refers
@@ -47,10 +50,10 @@ class Delivery:
     attempt: int = 1
     generation: int = 0
     own: str | None = None
-    references: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-    custom: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    references: Mapping[tuple[str, str], str] = _NOTHING
+    custom: Mapping[str, JsonValue] = _NOTHING
     known: Entity | None = None
-    related: Mapping[tuple[str, str], Entity] = field(default_factory=dict[tuple[str, str], Entity])
+    related: Mapping[tuple[str, str], Entity] = _NOTHING
     state: Any = None
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from omnibridge.connector.body import parse_json
 
@@ -42,8 +43,11 @@ class Upsert:
 Protection = NativeKey | Upsert
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# Named tuples, as one of each is made for every request, and a frozen dataclass sets field by field.
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Request(NamedTuple):
     """One request. `path` is relative to the channel's base URL, or absolute on one of the channel's own hosts.
 
     `reads` says that it changes nothing at the vendor. `step` names a writing request within its exchange.
@@ -52,7 +56,7 @@ class Request:
     method: str
     path: str
     params: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = _NOTHING
     body: bytes = b""
     content_type: str | None = None
     reads: bool = False
@@ -61,12 +65,11 @@ class Request:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """One answer; header names in lower case, `content` decoded and capped."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = _NOTHING
     content: bytes = b""
 
     def header(self, name: str) -> str | None:
@@ -114,6 +117,9 @@ class Outcome:
     stops: bool = False
 
 
+_OK = Outcome(Class.OK)
+
+
 def retry_after(response: Response, now: datetime) -> timedelta | None:
     """The `Retry-After` header in seconds or as a date; None where it is absent or unreadable; never negative."""
     raw = (response.header("retry-after") or "").strip()
@@ -140,7 +146,7 @@ def classify_http(request: Request, response: Response, now: datetime) -> Outcom
     """
     status = response.status
     if response.ok:
-        return Outcome(Class.OK)
+        return _OK
     code = str(status)
     if status == 401:
         return Outcome(Class.EXPIRED, code=code)

@@ -76,9 +76,15 @@ class _Await(Generic[R]):
         return (yield self._effect)
 
 
+def _sent(request: Request) -> _Await[Response]:
+    return _Await(Send(request))  # not `_Await[Response](...)`: a subscript is worked out anew at each call
+
+
 def _params(params: Params | None) -> tuple[tuple[str, str], ...]:
+    if not params:
+        return ()
     flat: list[tuple[str, str]] = []
-    for name, value in (params or {}).items():
+    for name, value in params.items():
         if isinstance(value, (str, int)):
             flat.append((name, str(value)))
         else:
@@ -107,7 +113,7 @@ class Http:
         self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
         """A GET."""
-        return await _Await[Response](Send(Request("GET", path, _params(params), headers or {}, reads=True)))
+        return await _sent(Request("GET", path, _params(params), headers or {}, reads=True))
 
     async def query(
         self,
@@ -121,7 +127,7 @@ class Http:
         request = Request(
             "POST", path, _params(params), headers or {}, json_bytes(json), "application/json", reads=True
         )
-        return await _Await[Response](Send(request))
+        return await _sent(request)
 
     async def request(
         self,
@@ -149,7 +155,7 @@ class Http:
             pairs = list(form.items()) if isinstance(form, Mapping) else list(form)
             body, kind = form_bytes(pairs), "application/x-www-form-urlencoded"
         request = Request(method, path, _params(params), headers or {}, body, kind, step=step, protection=protection)
-        return await _Await[Response](Send(request))
+        return await _sent(request)
 
     async def post(self, path: str, **options: Unpack[WriteOptions]) -> Response:
         """`request("POST", ...)`."""
@@ -169,12 +175,13 @@ class Http:
 
     async def keep(self, reference: Reference) -> None:
         """Commit a reference now; after a restart it is in `delivery.references` from the start."""
-        await _Await[None](Keep(reference))
+        await _Await(Keep(reference))
 
     async def emit(self, observations: Sequence[Observation], cursor: Cursor | None = None) -> None:
         """Commit a page of observations and the cursor after it, in one transaction."""
-        await _Await[None](Emit(tuple(observations), cursor))
+        await _Await(Emit(tuple(observations), cursor))
 
     async def now(self) -> datetime:
         """Wall time, aware, in UTC."""
-        return await _Await[datetime](Now())
+        now: _Await[datetime] = _Await(Now())
+        return await now

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from omnibridge.clock import Clock
 from omnibridge.delivery.retry import backoff
@@ -19,8 +18,7 @@ LOOK_AGAIN = timedelta(seconds=30)
 AUTH_PAUSE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What a successful attempt caused."""
 
     text: str | None = None
@@ -33,7 +31,7 @@ def succeeded(claimed: Claimed, attempt: Attempt, done: Done, again: datetime | 
     return Settled(
         id=claimed.id,
         state=DeliveryState.READY if again is not None else DeliveryState.DONE,
-        attempt=attempt._replace(text=done.text),
+        attempt=attempt if done.text is None else attempt._replace(text=done.text),
         due=again,
         references=done.references,
         inbox=done.inbox,

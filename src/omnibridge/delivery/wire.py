@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import aiohttp
 import anyio
@@ -22,8 +21,7 @@ CONNECT_SECONDS = 10.0
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A request ready to leave: absolute address, headers with Host and Content-Length, seconds for the whole."""
 
     method: str
@@ -33,8 +31,7 @@ class Parcel:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back; header names in lower case, the body unpacked."""
 
     status: int

@@ -268,7 +268,7 @@ class Attempt(NamedTuple):
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a tuple has a `count` already
 class Settled:
     """The outcome of one attempt of a claimed delivery.
 
