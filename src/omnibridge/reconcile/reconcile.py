@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
@@ -45,18 +46,19 @@ class ChannelView:
     collects_consent: bool = False
 
 
-@dataclass(slots=True)
 class Derived:
     """What one inbox row came to, before routing."""
 
-    references: list[ReferenceWrite] = field(default_factory=list[ReferenceWrite])
-    shadows: list[ShadowWrite] = field(default_factory=list[ShadowWrite])
-    entities: list[EntityWrite] = field(default_factory=list[EntityWrite])
-    events: list[Event] = field(default_factory=list[Event])
+    __slots__ = ("entities", "events", "references", "shadows")
+
+    def __init__(self) -> None:
+        self.references: list[ReferenceWrite] = []
+        self.shadows: list[ShadowWrite] = []
+        self.entities: list[EntityWrite] = []
+        self.events: list[Event] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A snapshot with what it says as JSON (the company's names for custom fields) and the entity keys it needs."""
 
     snapshot: Snapshot
@@ -152,7 +154,7 @@ class Reconciler:
         if origin is Origin.WEBHOOK and key.kind == Consent.KIND and self._undecided(id_):
             changed = said  # a poll may have copied this permission already; it is the webhook that attests it
         if changed or newer or known.deleted or known.shadow is None:
-            self._shadow(turn, to_json({**before, **said} if before else said), version or known.version)
+            self._shadow(turn, _bytes({**before, **said} if before else said), version or known.version)
         if origin is not Origin.RECEIPT and (changed or known.deleted):
             self._apply(turn, changed)
 
@@ -170,11 +172,11 @@ class Reconciler:
         )
 
     def _deleted(self, turn: _Turn) -> None:
-        content = turn.known.shadow or to_json(turn.prepared.said)
+        content = turn.known.shadow or _bytes(turn.prepared.said)
         self._shadow(turn, content, turn.version or turn.known.version, deleted=True)
         document = self._document(turn.prepared.key.kind, turn.id)
         data = document["entity"] if document else {**from_json(content), "id": turn.id}
-        self._event(turn, "deleted", data, to_json(data), turn.version or turn.received.isoformat())
+        self._event(turn, "deleted", data, _bytes(data), turn.version or turn.received.isoformat())
 
     def _apply(self, turn: _Turn, changed: Json) -> None:
         seen, key, channel = turn.prepared.snapshot, turn.prepared.key, turn.channel
@@ -206,9 +208,9 @@ class Reconciler:
         revived = turn.known.deleted
         if before is not None and not different and not revived:
             return
-        body = to_json(after)
+        body = _bytes(after)
         rev = self._entities.get((key.kind, turn.id), (b"", 0))[1]
-        stored = b'{"origin":' + to_json(owner) + b',"entity":' + body + b"}"
+        stored = b'{"origin":' + _bytes(owner) + b',"entity":' + body + b"}"
         turn.derived.entities.append(EntityWrite(key.kind, turn.id, rev, stored))
         self._entities[key.kind, turn.id] = (stored, rev + 1)
         quiet = _STAMPS if owner == channel.name else _STAMPS | {"vendor"}
@@ -297,6 +299,14 @@ def version_text(version: Version | None) -> str | None:
     if isinstance(version, datetime):
         return f"{round(version.timestamp() * 1_000_000):020d}"
     return f"{version:020d}"
+
+
+def _bytes(value: object) -> bytes:
+    """JSON as bytes, by orjson, which is four times as fast; it knows no integers above 64 bits, and vendors may."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return to_json(value)
 
 
 def _partition(data: Json, id_: str) -> str:
