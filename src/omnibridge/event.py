@@ -67,6 +67,8 @@ def _is_text(content_type: str | None) -> bool:
 
 
 def _text(name: str, value: object, *, required: bool = False) -> None:
+    if type(value) is str and value.isascii() and value.isprintable() and value:
+        return  # nearly all, without another call
     if value is None and not required:
         return
     if not isinstance(value, str) or not value:
@@ -229,6 +231,13 @@ class Event:
         else:
             raise CodecError("data that is not JSON must be text or bytes", where="data")
         return cls(**known, content=content, extensions=values)
+
+    @classmethod
+    def restored(cls, **attributes: Any) -> Event:
+        """An event of all its fields as the journal has kept them: checked when it was made, and not again."""
+        event = object.__new__(cls)
+        event.__dict__.update(attributes)
+        return event
 
     def with_extensions(self, **extensions: AttributeValue | None) -> Event:
         """The same event with extensions set, or removed where the value is None."""

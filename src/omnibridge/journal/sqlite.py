@@ -42,6 +42,9 @@ from omnibridge.journal.sqlite_values import micros, moment
 
 __all__ = ["SqliteJournal", "open_journal"]
 
+_AT_HAND, _SMALL = 512, 16 * 1024
+"""How many inbox rows are kept at hand until they are processed, and the most bytes of each."""
+
 
 class SqliteJournal(Looking):
     """The Journal protocol on SQLite. Made by `open_journal`; belongs to the event loop that opened it.
@@ -53,18 +56,25 @@ class SqliteJournal(Looking):
     def __init__(self, ledger: Ledger, reading: Reading, seal: Seal, clock: Clock) -> None:
         super().__init__(ledger, reading, seal)
         self._clock = clock
+        # What was accepted last and waits for its processing, which is next: so it need not be read and opened again.
+        self._accepted: dict[int, InboxRow] = {}
 
     # -- accept and process ----------------------------------------------------------------------------------------
 
     async def accept(self, item: NewInbox) -> Accepted:
         """Store one incoming thing unless its dedupe key is known."""
         id = await self._write(partial(intake.accept, self._ledger, self._columns.intake(item)))
+        if id and len(item.body) <= _SMALL:
+            if len(self._accepted) >= _AT_HAND:
+                del self._accepted[next(iter(self._accepted))]
+            self._accepted[id] = self._columns.accepted(id, item)
         return Accepted(id, duplicate=not id)
 
     async def pending(self, after: int, limit: int) -> Sequence[InboxRow]:
         """Pending inbox rows with an id above `after`, in order."""
-        rows = await self._read(partial(self._reading.pending, after, limit))
-        return [self._columns.inbox(row) for row in rows]
+        at_hand = self._accepted.copy()
+        rows = await self._read(partial(self._reading.pending, after, limit, at_hand))
+        return [at_hand[id] if row is None else self._columns.inbox(row) for id, row in rows]
 
     async def known(self, keys: Sequence[EntityKey]) -> Mapping[EntityKey, Known]:
         """What is known about each key; every key has an entry."""
@@ -80,7 +90,15 @@ class SqliteJournal(Looking):
     async def process(self, batch: Sequence[Processed]) -> None:
         """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
         rows = self._columns.batch(batch, self._clock.now())
-        await self._write(partial(intake.process, self._ledger, rows), guarded=True)
+        new = await self._write(partial(intake.process, self._ledger, rows), guarded=True)
+        for item in batch:
+            self._accepted.pop(item.inbox_id, None)
+            routed = {delivery.event for delivery in item.deliveries}
+            for event in (stored.event for stored in item.events):
+                key = (event.source, event.id)
+                if key in new and key in routed:
+                    self._columns.remember(event)
+                new.discard(key)  # of two in a batch only the first was stored
 
     # -- deliver ---------------------------------------------------------------------------------------------------
 

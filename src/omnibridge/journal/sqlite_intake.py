@@ -94,8 +94,11 @@ def accept(ledger: Ledger, item: Intake) -> int:
     return ledger.inbox_id
 
 
-def process(ledger: Ledger, batch: Batch) -> None:
-    """Store a batch. Raises Conflict before anything is counted; the caller must then roll back to where it was."""
+def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
+    """Store a batch; (source, id) of the events that are new.
+
+    Raises Conflict before anything is counted; the caller must then roll back to where it was.
+    """
     execute, changes = ledger.execute, ledger.db.changes
     for rev, values in batch.known:
         if rev:
@@ -121,6 +124,7 @@ def process(ledger: Ledger, batch: Batch) -> None:
             ledger.event_seq = numbers[event[1], event[0]] = seq
     if numbers:
         ledger.count("event", "", "", len(numbers))
+    new = set(numbers)
     _insert_all(ledger, batch.deliveries, numbers)
     for id in batch.done:
         for channel, state in ledger.rows(_CLOSE, (id,)):
@@ -129,6 +133,7 @@ def process(ledger: Ledger, batch: Batch) -> None:
         for channel, state in ledger.rows(_INVALID, (id,)):
             execute("UPDATE inbox_open SET state = 'invalid', error = ? WHERE id = ?", (error, id))
             ledger.move("inbox", channel, state, "invalid")
+    return new
 
 
 def _insert_all(ledger: Ledger, deliveries: Sequence[NewRow], numbers: dict[tuple[Value, Value], int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from omnibridge.journal.rows import DeliveryState, InboxState
 from omnibridge.journal.sqlite_connection import Connection
@@ -38,13 +38,11 @@ class Reading:
 
     # -- for the stages --------------------------------------------------------------------------------------------
 
-    def pending(self, after: int, limit: int) -> list[Row]:
-        """Pending inbox rows above an id."""
-        return self._rows(
-            _INBOX + "FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id WHERE o.state = 'pending' AND o.id > ?"
-            " ORDER BY o.id LIMIT ?",
-            (after, limit),
-        )
+    def pending(self, after: int, limit: int, at_hand: Container[int]) -> list[tuple[int, Row | None]]:
+        """Ids of pending inbox rows above an id, each with its row, but for those that the caller has at hand."""
+        ids = "SELECT id FROM inbox_open WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?"
+        row = _INBOX + "FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id WHERE o.id = ?"
+        return [(id, None if id in at_hand else self._rows(row, (id,))[0]) for (id,) in self._rows(ids, (after, limit))]
 
     def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
         """For each (channel, kind, external id) none or one row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, overload
 
 from omnibridge.event import Event
@@ -44,8 +44,8 @@ from omnibridge.journal.sqlite_values import (
 
 __all__ = ["Columns", "counts", "reference"]
 
-_EVENTS = 256
-"""How many events are remembered as they were read last."""
+_EVENTS, _SMALL = 1024, 16 * 1024
+"""How many events are remembered as they were stored or read last, and the most bytes of each."""
 _OPEN_STATES = frozenset({DeliveryState.READY, DeliveryState.PARKED})
 
 
@@ -182,6 +182,12 @@ class Columns:
             error=error,
         )
 
+    @staticmethod
+    def accepted(id: int, item: NewInbox) -> InboxRow:
+        """What `inbox` would make of an item that was just stored."""
+        received = item.received.astimezone(UTC)
+        return InboxRow(id, item.channel, item.origin, InboxState.PENDING, received, item.meta, item.body)
+
     def known(self, rows: Sequence[Row]) -> Known:
         """What is known about a key, from none or one row."""
         if not rows:
@@ -205,11 +211,7 @@ class Columns:
     def event(self, row: Sequence[Any]) -> Event:
         """An event from its columns."""
         id, source, type, subject, time, content_type, schema, extensions, content = row
-        # Several channels get the same event one after the other; an event never changes.
-        known = self._events.get((source, id))
-        if known is not None:
-            return known
-        event = Event(
+        return Event.restored(
             id=id,
             source=source,
             type=type,
@@ -220,10 +222,22 @@ class Columns:
             content=self.open(content, "events.content"),
             extensions=from_json(extensions) if extensions else {},
         )
+
+    def routed(self, row: Sequence[Any]) -> Event:
+        """An event from its columns, unless it is remembered."""
+        known = self._events.get((row[1], row[0]))
+        if known is None:
+            known = self.event(row)
+            self.remember(known)
+        return known
+
+    def remember(self, event: Event) -> None:
+        """Keep an event that is in the journal: channels will get it one after the other, and it never changes."""
+        if event.content is not None and len(event.content) > _SMALL:
+            return
         if len(self._events) >= _EVENTS:
             del self._events[next(iter(self._events))]
-        self._events[source, id] = event
-        return event
+        self._events[event.source, event.id] = event
 
     def stored(self, row: Row) -> StoredEvent:
         """An event with its place."""
@@ -250,7 +264,7 @@ class Columns:
             lane=row[6],
             attempts=row[7],
             created=moment(row[8]),
-            event=None if row[17] is None else self.event(row[17:]),
+            event=None if row[17] is None else self.routed(row[17:]),
             payload=self.open(row[9], "deliveries.payload"),
             route=row[10],
             on_poison=row[11],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
+
 import pytest
 
 from omnibridge.errors import StorageError
@@ -104,3 +106,24 @@ async def test_after_closing_every_call_is_refused(opened, make):
         await journal.pending(0, 1)
     journal.release([1])
     await journal.close()
+
+
+async def test_what_is_pending_reads_the_same_whether_it_is_at_hand_or_not(journal, make):
+    """What was just accepted is not read again; the listing of the inbox is."""
+    elsewhere = make.now.astimezone(timezone(timedelta(hours=5)))
+    meta = {"method": "POST", "headers": {"x": "ö"}}
+    for number in range(600):
+        await journal.accept(make.inbox(b"%d" % number, received=elsewhere, meta=meta))
+    await journal.accept(make.inbox(b"long" * 10_000, received=elsewhere))
+    rows = list(await journal.pending(0, 1000))
+    assert rows == (await journal.inbox(limit=1000))[::-1]
+    assert {row.received.isoformat() for row in rows} == {make.now.isoformat()}
+
+
+async def test_a_processed_row_that_is_replayed_is_pending_again(journal, make):
+    one = await journal.accept(make.inbox(b"body", "a"))
+    (before,) = await journal.pending(0, 10)
+    await journal.process([make.processed(one.id, invalid="not understood")])
+    assert await journal.pending(0, 10) == []
+    await journal.replay_inbox([one.id])
+    assert list(await journal.pending(0, 10)) == [before]

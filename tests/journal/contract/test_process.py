@@ -204,3 +204,20 @@ async def test_an_event_is_found_by_a_beginning_that_no_other_has(journal, make)
     assert await found("short") == "short"
     assert await found("nothing-here") is None
     assert await found("abcde%") is None
+
+
+async def test_a_delivery_gets_the_event_that_was_stored_and_not_a_later_one_of_its_name(journal, make):
+    key = ("/t/acme/shop", "event-1")
+    first, second, third = [(await journal.accept(make.inbox())).id for _ in range(3)]
+    events = [make.event(content=b"%d" % number, datacontenttype="application/json") for number in range(3)]
+    await journal.process(
+        [
+            make.processed(id, events=(event,), deliveries=(make.delivery(f"d{id}", event=key),))
+            for id, event in zip((first, second), events, strict=False)
+        ]
+    )
+    await journal.process([make.processed(third, events=(events[2],), deliveries=(make.delivery("d", event=key),))])
+    assert [claimed.event for claimed in await journal.claim("erp", 10, make.now)] == [events[0].event] * 3
+    stored = await journal.event("event-1")
+    assert stored is not None
+    assert stored.event == events[0].event
