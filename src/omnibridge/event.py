@@ -233,7 +233,7 @@ class Event:
         return cls(**known, content=content, extensions=values)
 
     @classmethod
-    def restored(cls, **attributes: Any) -> Event:
+    def restored(cls, **attributes: object) -> Event:
         """An event of all its fields as the journal has kept them: checked when it was made, and not again."""
         event = object.__new__(cls)
         event.__dict__.update(attributes)

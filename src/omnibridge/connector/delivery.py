@@ -32,9 +32,6 @@ class Reference:
     id: str | None = None
 
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
 class Delivery(NamedTuple):
     """One delivery. `key` is a UUID as text, the same for every attempt.
 
@@ -50,10 +47,10 @@ class Delivery(NamedTuple):
     attempt: int = 1
     generation: int = 0
     own: str | None = None
-    references: Mapping[tuple[str, str], str] = _NOTHING
-    custom: Mapping[str, JsonValue] = _NOTHING
+    references: Mapping[tuple[str, str], str] = MappingProxyType({})
+    custom: Mapping[str, JsonValue] = MappingProxyType({})
     known: Entity | None = None
-    related: Mapping[tuple[str, str], Entity] = _NOTHING
+    related: Mapping[tuple[str, str], Entity] = MappingProxyType({})
     state: Any = None
 
     @property

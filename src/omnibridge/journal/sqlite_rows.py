@@ -223,7 +223,7 @@ class Columns:
             extensions=from_json(extensions) if extensions else {},
         )
 
-    def routed(self, row: Sequence[Any]) -> Event:
+    def routed(self, row: Row) -> Event:
         """An event from its columns, unless it is remembered."""
         known = self._events.get((row[1], row[0]))
         if known is None:
