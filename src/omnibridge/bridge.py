@@ -179,6 +179,8 @@ class Bridge:
                 self.workers[name] = self._worker(channel, journal, wire, gate)
         now = self.clock.now()
         await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
+        for worker in self.workers.values():
+            await worker.recall()
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.push_async_exit(self._leave)
         self._tasks.start_soon(self._processor.run)

@@ -69,6 +69,7 @@ class Worker:
         self.running = 0
         self._writing: dict[int, str] = {}
         self._doubtful: set[int] = set()
+        self._earlier: dict[str, str] = {}
         self.outcomes: dict[str, int] = {}
         self.look_every = IDLE
 
@@ -88,8 +89,13 @@ class Worker:
         return self._breaker.stopped
 
     def in_flight(self, kind: str) -> bool:
-        """Whether something of this entity kind is being written now, or may have been and is still to be looked up."""
-        return kind in self._writing.values()
+        """Whether something of this entity kind is being written, or may have been, also before a restart."""
+        return kind in self._writing.values() or kind in self._earlier.values()
+
+    async def recall(self) -> None:
+        """Learn what an earlier process may have written without hearing of it; before `run`, and before processing."""
+        found = await self._journal.begun(self.channel.name, 2 * self._hands, self._clock.now())
+        self._earlier = {lane: _kind(operation) for lane, operation in found}
 
     def wake(self) -> None:
         """There may be work."""
@@ -139,6 +145,8 @@ class Worker:
             self._end_probe()
             return 1.0
         if due is None:
+            if self.idle:
+                self._earlier.clear()  # nothing is left that could have been begun, whatever became of it
             return self.look_every
         return min(self.look_every, max(0.001, (due - self._clock.now()).total_seconds()))
 
@@ -175,11 +183,13 @@ class Worker:
 
     async def _one(self, claimed: Claimed) -> None:
         begun, at = self._clock.monotonic(), self._clock.now()
-        self._writing[claimed.id] = claimed.operation.partition(":")[0]
+        self._writing[claimed.id] = _kind(claimed.operation)
         settled = await self._attempt(claimed, begun, at)
         await self._settle(settled)
         again = settled.state is DeliveryState.READY
-        if again and (settled.attempt.outcome == "ambiguous" or claimed.id in self._doubtful):
+        # By lane and not by number: a newer state may have taken the place of one that had left.
+        earlier = self._earlier.pop(claimed.lane, None) is not None
+        if again and (earlier or settled.attempt.outcome == "ambiguous" or claimed.id in self._doubtful):
             self._doubtful.add(claimed.id)
         else:
             self._doubtful.discard(claimed.id)
@@ -246,3 +256,8 @@ class Worker:
                 if getattr(self._journal, "failed", False):
                     raise
                 await self._clock.sleep(1.0)
+
+
+def _kind(operation: str) -> str:
+    """The entity kind that an operation writes: `customer` of `customer:created+updated`."""
+    return operation.partition(":")[0]

@@ -81,6 +81,14 @@ class Journal(Protocol):
         """When the earliest ready, unclaimed delivery of a channel is due; None when there is none."""
         ...
 
+    async def begun(self, channel: str, limit: int, now: datetime) -> Sequence[tuple[str, str]]:
+        """Lane and operation of the heads that an earlier process may have begun and did not settle.
+
+        Those with a request on record, and the first `limit` that are due: an upsert leaves no record, and they are
+        what that process would have claimed.
+        """
+        ...
+
     def release(self, ids: Sequence[int]) -> None:
         """Give claims back without an attempt (shutdown, an open breaker)."""
         ...

@@ -118,6 +118,13 @@ class SqliteJournal(Looking):
         due = await self._write(partial(lanes.next_due, self._ledger, channel))
         return None if due is None else moment(due)
 
+    async def begun(self, channel: str, limit: int, now: datetime) -> Sequence[tuple[str, str]]:
+        """Lane and operation of the heads that an earlier process may have begun and did not settle."""
+        return [
+            (lane, operation)
+            for lane, operation in await self._read(partial(self._reading.begun, channel, limit, micros(now)))
+        ]
+
     def release(self, ids: Sequence[int]) -> None:
         """Give claims back without an attempt. A claim asked for after this may have them."""
         self._send(partial(lanes.release, self._ledger, tuple(ids)))

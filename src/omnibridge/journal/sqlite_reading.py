@@ -61,6 +61,15 @@ class Reading:
             ORDER BY deleted, shadow IS NULL, rowid DESC LIMIT 1"""
         return [self._rows(sql, (*key, channel)) for key in ids]
 
+    def begun(self, channel: str, limit: int, now: int) -> list[Row]:
+        """Lane and operation of heads that may have left already: with a request on record, or first in turn."""
+        sql = """SELECT DISTINCT d.lane, d.operation FROM deliveries d
+            WHERE d.channel = ?1 AND d.state = 'ready' AND d.task = 'deliver' AND (
+            EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.generation = d.generation)
+            OR d.id IN (SELECT id FROM deliveries WHERE channel = ?1 AND state = 'ready' AND due <= ?2
+                ORDER BY priority, due, id LIMIT ?3))"""
+        return self._rows(sql, (channel, now, limit))
+
     def cursor(self, channel: str, name: str) -> list[Row]:
         """A cursor's content."""
         return self._rows("SELECT content FROM cursors WHERE channel = ? AND name = ?", (channel, name))

@@ -470,3 +470,22 @@ async def test_counts_are_exact(journal, make, claim):
     assert found.oldest_ready == {"erp": make.now - timedelta(minutes=5)}
     assert found.events == 2
     assert DeliveryState.DONE not in {state for _, state in found.deliveries}
+
+
+# -- after a restart -----------------------------------------------------------------------------------------------
+
+
+async def test_what_an_earlier_process_may_have_begun_is_told(journal, make, claim):
+    names = ["first", "second", "third", "poll", "later", "waits"]
+    rows = [make.delivery(name, operation=f"order:{name}") for name in names]
+    rows[3] = rows[3]._replace(task=Task.POLL, priority=-1)
+    rows[4] = rows[4]._replace(due=make.after(hours=1))
+    rows[5] = rows[5]._replace(lane="first")
+    await journal.ensure(rows)
+    begun = {row.lane: row.id for row in await journal.deliveries()}
+    await journal.start(begun["later"], Step("create", 0, "k", b"request"))
+    assert sorted(await journal.begun("erp", 2, make.now)) == [("first", "order:first"), ("later", "order:later")]
+    assert await journal.begun("other", 2, make.now) == []
+    for one in await claim():
+        await journal.settle(make.settled(one.id))
+    assert sorted(await journal.begun("erp", 9, make.now)) == [("first", "order:waits"), ("later", "order:later")]
