@@ -1,4 +1,4 @@
-"""One customer: the consent gate."""
+"""One customer: who is whom, and the consent gate."""
 
 from omnibridge.customer.gate import ConsentGate
 
