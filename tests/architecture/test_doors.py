@@ -10,13 +10,13 @@ EVERYWHERE = ("*",)
 
 # package -> the files of src/omnibridge that may import it (`*` also crosses folders).
 DOORS = {
-    "aiohttp": ("delivery/wire.py",),
     "anyio": EVERYWHERE,  # the project's word for waiting, on asyncio and trio alike
     "apsw": ("journal/sqlite*",),
-    "asyncio": ("delivery/wire.py", "daemon/*", "cli/*"),  # standard, but it would shut trio out
+    "asyncio": ("delivery/http1.py", "daemon/*", "cli/*"),  # standard, but it would shut trio out
     "babel": ("model/money.py", "model/locale.py"),
     "cloudevents": ("event.py", "codec/*", "testing/*"),
     "cryptography": ("journal/seal*", "customer/keyring*", "connector/signatures.py"),
+    "httptools": ("delivery/http1.py",),
     "httpx": ("delivery/wire.py", "bridge.py", "testing/*"),  # the bridge only names the type of a transport
     "hypothesis": ("testing/*",),
     "orjson": ("codec/*", "connector/body.py", "journal/*"),
@@ -27,7 +27,6 @@ DOORS = {
     "pydantic_core": EVERYWHERE,
     "pytest": ("testing/*",),
     "rich": ("cli/*",),
-    "multidict": ("delivery/wire.py",),  # aiohttp's own header and address types
     "sniffio": ("delivery/wire.py", "journal/sqlite_writer.py"),
     "starlette": ("daemon/*",),
     "structlog": EVERYWHERE,  # every stage may log; the daemon alone says where to
@@ -36,7 +35,6 @@ DOORS = {
     "typer": ("cli/*",),
     "uvicorn": ("daemon/*",),
     "uvloop": ("daemon/*",),
-    "yarl": ("delivery/wire.py",),
 }
 
 # What a plugin may import: pydantic for its models, and of the core the authors' door. typing_extensions comes with

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import respx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from loopback import LoopbackVendor, drip, free_port, reply, reset
 
-from omnibridge.delivery.wire import (
-    MAX_ANSWER,
-    AiohttpWire,
-    Answer,
-    BadAddress,
-    HttpxWire,
-    Lost,
-    NeverSent,
-    Parcel,
-    Wire,
-    make_wire,
-)
+from omnibridge.delivery.http1 import AsyncioWire
+from omnibridge.delivery.parcel import MAX_ANSWER, Answer, BadAddress, Lost, NeverSent, Parcel
+from omnibridge.delivery.wire import HttpxWire, Wire, make_wire
 
 BODY = b'{"name":"Ann"}'
 
@@ -41,7 +40,7 @@ def parcel(url: str, method: str = "POST", body: bytes = BODY, seconds: float = 
 
 @pytest.fixture(
     params=[
-        pytest.param(("asyncio", AiohttpWire), id="aiohttp-asyncio"),
+        pytest.param(("asyncio", AsyncioWire), id="asyncio"),
         pytest.param(("asyncio", lambda: HttpxWire(httpx.AsyncHTTPTransport())), id="httpx-asyncio"),
         pytest.param(("trio", lambda: make_wire(None)), id="httpx-trio"),
     ]
@@ -53,6 +52,28 @@ def make(request) -> Callable[[], Wire]:
 @pytest.fixture
 def anyio_backend(make, request) -> str:
     return request.node.callspec.params["make"][0]
+
+
+@pytest.fixture
+def certified(tmp_path, monkeypatch) -> ssl.SSLContext:
+    """What a vendor called `localhost` needs for TLS; the machine trusts its certificate for the time of the test."""
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+    )
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, secret)
+    return context
 
 
 @asynccontextmanager
@@ -136,6 +157,101 @@ async def test_requests_side_by_side_get_each_its_own_answer(make):
             for n in range(5):
                 tasks.start_soon(ask, n)
     assert got == [200] * 5
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+ANSWERS = {
+    "chunks": CHUNKED + b"5\r\nhello\r\n6\r\n world\r\n0\r\nx-late: 1\r\n\r\n",
+    "until the close": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello world",
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nhello world",
+    "after a hint": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + WHOLE,
+    "after a 100": b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
+}
+
+
+@pytest.mark.parametrize("how", ANSWERS)
+async def test_an_answer_in_any_form_is_read_to_its_end(make, how):
+    def say(connection: socket.socket, over: threading.Event) -> None:
+        for part in ANSWERS[how].partition(b"\r\n\r\n"):
+            connection.sendall(part)
+        if b"chunked" not in ANSWERS[how] and b"length" not in ANSWERS[how]:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with LoopbackVendor(say) as vendor:
+        async with opened(make) as wire:
+            for _ in range(2):
+                answer = await wire.send(parcel(f"{vendor.url}/"))
+                assert (answer.status, answer.content) == (200, b"hello world")
+                assert "link" not in answer.headers
+
+
+async def test_a_head_alone_has_no_body_to_wait_for(make):
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nx-size: 5\r\n\r\n"
+    with LoopbackVendor(lambda connection, over: connection.sendall(head)) as vendor, anyio.fail_after(5):
+        async with opened(make) as wire:
+            for _ in range(2):
+                answer = await wire.send(parcel(f"{vendor.url}/", method="HEAD", body=b""))
+                assert (answer.status, answer.content, answer.headers["x-size"]) == (200, b"", "5")
+
+
+async def test_a_header_that_comes_twice_keeps_both(make):
+    with LoopbackVendor(reply(b"", b"x-limit: 2\r\nx-limit: 40\r\n")) as vendor:
+        assert (await once(make, vendor)).headers["x-limit"] == "2, 40"
+
+
+async def test_a_connection_is_kept_for_the_next_request(make):
+    with LoopbackVendor(reply(b"hello")) as vendor:
+        async with opened(make) as wire:
+            for _ in range(5):
+                await wire.send(parcel(f"{vendor.url}/"))
+    assert (len(vendor.requests), vendor.connections) == (5, 1)
+
+
+# httpx's own transport takes it for the next answer.
+@pytest.mark.parametrize("make", [pytest.param(("asyncio", AsyncioWire), id="asyncio")], indirect=True)
+async def test_what_nobody_asked_for_is_never_the_next_answer(make):
+    first = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst"
+    forged = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged"
+    with LoopbackVendor(lambda connection, over: connection.sendall(first + forged), reply(b"second")) as vendor:
+        async with opened(make) as wire:
+            assert (await wire.send(parcel(f"{vendor.url}/"))).content == b"first"
+            with suppress(Lost):  # careful as well: it does not know, and says so
+                assert (await wire.send(parcel(f"{vendor.url}/"))).content == b"second"
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_not_used_again(make):
+    closed = threading.Event()
+
+    def hang_up(connection: socket.socket, over: threading.Event) -> None:
+        reply(b"first")(connection, over)
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    with LoopbackVendor(hang_up, reply(b"second")) as vendor:
+        async with opened(make) as wire:
+            assert (await wire.send(parcel(f"{vendor.url}/"))).content == b"first"
+            await anyio.to_thread.run_sync(closed.wait)
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()  # the loop reads what the socket says
+            assert (await wire.send(parcel(f"{vendor.url}/"))).content == b"second"
+
+
+# -- TLS -----------------------------------------------------------------------------------------------------------
+
+
+async def test_tls_with_a_certificate_that_is_trusted(make, certified):
+    with LoopbackVendor(reply(b"hello"), tls=certified) as vendor:
+        async with opened(make) as wire:
+            assert (await wire.send(parcel(f"{vendor.url}/"))).content == b"hello"
+
+
+async def test_tls_with_a_certificate_for_somebody_else_is_never_sent_anything(make, certified):
+    with LoopbackVendor(reply(b"hello"), tls=certified) as vendor:
+        async with opened(make) as wire:
+            with pytest.raises(NeverSent):
+                await wire.send(parcel(vendor.url.replace("localhost", "127.0.0.1") + "/"))
+    assert vendor.requests == []
 
 
 # -- it cannot have arrived ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -54,17 +55,22 @@ def free_port() -> int:
 
 
 class LoopbackVendor:
-    """`with LoopbackVendor(first, second) as vendor:` runs a script a request, the last one for all that follow."""
+    """`with LoopbackVendor(first, second) as vendor:` runs a script a request, the last one for all that follow.
 
-    def __init__(self, *scripts: Script) -> None:
+    With `tls` it speaks that, as `localhost`.
+    """
+
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self._scripts = list(scripts)
+        self._tls = tls
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
         self.requests: list[bytes] = []
         self.connections = 0
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        where = "http://127.0.0.1" if tls is None else "https://localhost"
+        self.url = f"{where}:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -98,6 +104,9 @@ class LoopbackVendor:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
             while (request := _read(connection)) is not None:
                 self.requests.append(request)
                 script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]

@@ -9,8 +9,9 @@ import structlog
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.connector import Class, Credential, Outcome, Request, Response
+from omnibridge.delivery.parcel import BadAddress, Lost, NeverSent, Parcel
 from omnibridge.delivery.scope import Scope
-from omnibridge.delivery.wire import BadAddress, Lost, NeverSent, Parcel, Wire
+from omnibridge.delivery.wire import Wire
 from omnibridge.errors import Permanent
 
 __all__ = ["Sender", "Sent"]
