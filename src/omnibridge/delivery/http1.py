@@ -10,7 +10,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import httptools
@@ -47,9 +47,11 @@ class _Origin(NamedTuple):
 class _Connection(asyncio.Protocol):
     """One connection; one request at a time. httptools calls the `on_` methods."""
 
+    transport: asyncio.Transport
+    """Set as soon as the connection stands."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._bare = False
@@ -65,7 +67,7 @@ class _Connection(asyncio.Protocol):
 
     async def ask(self, parcel: Parcel, head: bytes, seconds: float) -> Answer:
         """Send one request on this idle connection and read its answer. Raises Lost."""
-        transport = cast("asyncio.Transport", self._transport)
+        transport = self.transport
         self._bare = parcel.method == "HEAD"
         self._forget()
         waiter = self._waiter = self._loop.create_future()
@@ -86,8 +88,7 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         """Hang up."""
         self.usable = False
-        if self._transport is not None:
-            self._transport.abort()
+        self.transport.abort()
 
     def _forget(self) -> None:
         self._head = self._size = 0
@@ -99,20 +100,14 @@ class _Connection(asyncio.Protocol):
         self.usable = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(why if isinstance(why, Lost) else Lost(why))
-        if self._transport is not None:
-            self._transport.abort()
+        self.transport.abort()
 
     # -- what the transport says -----------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It stands."""
-        self._transport = cast("asyncio.Transport", transport)
-        self.usable = True
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""
         if self._waiter is None or self._waiter.done():
-            self.close()  # nobody asked
+            self.usable = False  # nobody asked
             return
         if self._headers is None:
             self._head += len(data)
@@ -172,9 +167,8 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """All of it is there; after `100 Continue` and its like the answer proper follows."""
         if self._headers is not None and not self._bare:
-            transport = cast("asyncio.Transport", self._transport)
             # An answer before the whole request was written is one, but the rest would be read as the next request.
-            self.usable = self._parser.should_keep_alive() and not transport.get_write_buffer_size()
+            self.usable = self._parser.should_keep_alive() and not self.transport.get_write_buffer_size()
             self._finish()
 
     def _finish(self) -> None:
@@ -256,7 +250,7 @@ class AsyncioWire:
             self._tls = ssl.create_default_context()
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await loop.create_connection(
+                transport, connection = await loop.create_connection(
                     lambda: _Connection(loop), origin.host, origin.port, ssl=self._tls if origin.secure else None
                 )
         except TimeoutError as error:
@@ -265,6 +259,7 @@ class AsyncioWire:
             raise NeverSent(type(error).__name__) from error
         except (UnicodeError, OverflowError, ValueError) as error:
             raise BadAddress("no name of a host") from error
+        connection.transport, connection.usable = transport, not transport.is_closing()
         return connection
 
     def _address(self, url: str) -> tuple[_Origin, str]:
