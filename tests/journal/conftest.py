@@ -30,6 +30,7 @@ from omnibridge.journal import (
     Task,
     open_journal,
 )
+from omnibridge.journal.seal import GENERAL
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -57,10 +58,10 @@ class HandClock:
         return 0.5
 
 
-class MarkSeal:
+class MarkSeal(ClearSeal):
     """Stores payloads mirrored behind their context, so that a forgotten seal, open or context is seen."""
 
-    def seal(self, payload: bytes, context: str) -> bytes:
+    def seal(self, payload: bytes, context: str, key: int = GENERAL) -> bytes:
         return context.encode() + b":" + payload[::-1]
 
     def open(self, sealed: bytes, context: str) -> bytes:
