@@ -17,15 +17,9 @@ from typing import Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-__all__ = ["Child", "free_port", "http", "text", "wait_for_port"]
+__all__ = ["Child", "http", "text", "wait_for_port"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def wait_for_port(port: int, child: Child, seconds: float = 30.0) -> None:

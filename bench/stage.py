@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.orders import SECRET
-from bench.processes import Child, free_port, http, text, wait_for_port
+from bench.processes import Child, http, text, wait_for_port
+from omnibridge.testing import free_port
 
 __all__ = ["CONNECTIONS", "ROOT", "Load", "Stage", "Watch"]
 

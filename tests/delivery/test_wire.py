@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from loopback import LoopbackVendor, drip, free_port, reply, reset
+from loopback import LoopbackVendor, drip, reply, reset
 
 from omnibridge.delivery.http1 import AsyncioWire
 from omnibridge.delivery.parcel import MAX_ANSWER, Answer, BadAddress, Lost, NeverSent, Parcel
 from omnibridge.delivery.wire import HttpxWire, Wire, make_wire
+from omnibridge.testing import free_port
 
 BODY = b'{"name":"Ann"}'
 

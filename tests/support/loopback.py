@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-__all__ = ["LoopbackVendor", "drip", "free_port", "reply", "reset"]
+__all__ = ["LoopbackVendor", "drip", "reply", "reset"]
 
 Script = Callable[[socket.socket, threading.Event], None]
 """What to do with a connection after a whole request was read; the event is set when the test is over."""
@@ -45,13 +45,6 @@ def drip(start: bytes, seconds: float = 0.02) -> Script:
                 return
 
     return script
-
-
-def free_port() -> int:
-    """A port on loopback at which nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class LoopbackVendor:

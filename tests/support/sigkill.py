@@ -32,7 +32,7 @@ from omnibridge_cloudevents.settings import CloudEventsSettings
 from omnibridge_twilio.sandbox import TwilioSandbox
 from omnibridge_twilio.settings import Twilio
 
-from omnibridge.testing import SandboxServer, wait_until
+from omnibridge.testing import SandboxServer, free_port, wait_until
 
 SECRET = "sigkill-webhook-secret"
 TOKEN = "sigkill-events-token"
@@ -166,12 +166,6 @@ class Daemon:
         assert self.process is not None
         os.kill(self.process.pid, number)
         return self.process.wait(60)
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def run(kills: int, seed: int, folder: Path) -> dict[str, Any]:

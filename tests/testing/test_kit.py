@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,17 @@ from small_shop import ShopSandbox, SmallShop, ask, one_shop, polled, read, seen
 from omnibridge.connector import Fault, Http, Lookup, Outgoing, Response
 from omnibridge.errors import Ambiguous, AuthExpired, Permanent, Retryable
 from omnibridge.model import Customer
-from omnibridge.testing import Drive, ManualClock, SandboxServer, SandboxTransport, TestBridge, drive, post, wait_until
+from omnibridge.testing import (
+    Drive,
+    ManualClock,
+    SandboxServer,
+    SandboxTransport,
+    TestBridge,
+    drive,
+    free_port,
+    post,
+    wait_until,
+)
 
 SETTINGS = SmallShop()
 
@@ -197,3 +208,31 @@ async def test_it_ends_at_once_although_somebody_sleeps_on_its_clock():
         async with TestBridge(one_shop(), connectors=connectors, sandboxes={"shop.example": box}) as running:
             await running.idle()
             assert running.time.sleeping
+
+
+# -- a sandbox on a real socket ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n",
+        b"POST /things HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nonly this",
+    ],
+    ids=["half a head", "half a body"],
+)
+def test_a_sandbox_never_sees_a_request_whose_sender_died(sent):
+    sandbox = ShopSandbox()
+    with SandboxServer(sandbox) as server:
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 5) as sender:
+            sender.sendall(sent)
+            sender.shutdown(socket.SHUT_WR)
+            while sender.recv(1000):
+                pass
+        assert sandbox.log == []
+
+
+def test_a_free_port_is_given_once_and_by_nobody_else():
+    given = [free_port() for _ in range(50)]
+    assert len(set(given)) == 50
+    assert all(port < 32768 for port in given)

@@ -10,7 +10,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -55,7 +54,7 @@ from omnibridge.model import (
     ShippingLine,
     TaxLine,
 )
-from omnibridge.testing import Drive, Driven
+from omnibridge.testing import Drive, Driven, free_port
 
 DATABASE = "omni"
 PASSWORD = "a-password-for-tests-1"
@@ -212,8 +211,7 @@ def fill(server: Server) -> None:
 @contextlib.contextmanager
 def running(tryton_bin: Path, folder: Path) -> Iterator[Server]:
     """A server over `folder/omni.sqlite`, until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     config = folder / "trytond.conf"
     config.write_text(f"[database]\nuri = sqlite://\npath = {folder}\n[web]\nlisten = 127.0.0.1:{port}\n")
     with (folder / "server.log").open("ab") as log:

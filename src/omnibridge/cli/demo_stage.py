@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -22,7 +21,7 @@ from omnibridge.connector import Fault, Outgoing, Response, Sandbox, write_struc
 from omnibridge.errors import ConfigError, Retryable
 from omnibridge.event import Event
 from omnibridge.registry import Registry
-from omnibridge.testing import SandboxServer, post, wait_until
+from omnibridge.testing import SandboxServer, free_port, post, wait_until
 
 __all__ = ["ADDRESSES", "SECRETS", "Letter", "Stage", "System", "quickstart"]
 
@@ -190,7 +189,7 @@ class Stage(AbstractContextManager["Stage"]):
         self.folder = folder
         self.path = folder / "bridge.toml"
         self.path.write_text(quickstart(), "utf-8")
-        self.port, *ports = _free_ports(1 + len(ADDRESSES))
+        self.port, *ports = (free_port() for _ in range(1 + len(ADDRESSES)))
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {**SECRETS, "OMNIBRIDGE_PUBLIC_URL": self.url, "OMNIBRIDGE_PORT": str(self.port)}
         for (variable, tail), port in zip(ADDRESSES.values(), ports, strict=True):
@@ -285,10 +284,3 @@ class Stage(AbstractContextManager["Stage"]):
     def quiet(self) -> bool:
         """Whether no vendor has a webhook to hand over."""
         return all(system.quiet for system in self.systems.values())
-
-
-def _free_ports(number: int) -> Sequence[int]:
-    """Ports of this machine that nobody uses now, all different."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [listener.getsockname()[1] for listener in held]

@@ -3,6 +3,7 @@
 from omnibridge.testing.bridge import TestBridge
 from omnibridge.testing.clock import ManualClock
 from omnibridge.testing.drive import Drive, Driven, drive
+from omnibridge.testing.ports import free_port
 from omnibridge.testing.serve import SandboxServer, post, wait_until
 from omnibridge.testing.transport import SandboxTransport
 
@@ -14,6 +15,7 @@ __all__ = [
     "SandboxTransport",
     "TestBridge",
     "drive",
+    "free_port",
     "post",
     "wait_until",
 ]

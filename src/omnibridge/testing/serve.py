@@ -93,7 +93,14 @@ def _handler(sandbox: Sandbox, lock: threading.Lock) -> Callable[..., BaseHTTPRe
                 self.close_connection = True
 
         def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            size = self.headers.get("content-length")
+            if size is None and self.command in ("POST", "PUT", "PATCH"):
+                self.send_error(411)  # or a head that was cut off: the sender died, and no vendor would take it
+                return
+            body = self.rfile.read(int(size or 0))
+            if len(body) < int(size or 0):
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
                 with lock:
