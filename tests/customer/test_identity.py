@@ -7,7 +7,8 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnibridge.customer.identity import Decision, Fact, Key, Link, Rules, Verb, pair, resolve
+from omnibridge.customer.identity import Rules, pair, resolve
+from omnibridge.journal import Decision, Fact, Key, Link, Verb
 
 ROOTS = "abcdefg"
 CHANNELS = ("shop", "sms", "till")

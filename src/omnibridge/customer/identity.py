@@ -12,64 +12,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import combinations
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-__all__ = ["KEY_KINDS", "Decision", "Fact", "Key", "Link", "Resolution", "Review", "Rules", "Verb", "pair", "resolve"]
+from omnibridge.journal import Decision, Fact, Key, Link, Review, Verb
+
+__all__ = ["KEY_KINDS", "Resolution", "Rules", "blocked_keys", "pair", "resolve"]
 
 T = TypeVar("T")
 
 KEY_KINDS = ("loyalty", "email", "phone")
 """What identifies a customer beside a vendor's word, strongest first."""
-
-
-class Key(NamedTuple):
-    """One value that may identify a customer. `value` is compared and never read: a hash in the journal."""
-
-    kind: str
-    value: str | bytes
-
-
-class Fact(NamedTuple):
-    """A record of a channel, which belongs to `root`, has this key.
-
-    `verified`: the vendor, or what the channel is, says that the person controls it. `counts` is False for a record
-    that is gone there: it still tells who somebody was, but is no further holder of the key.
-    """
-
-    channel: str
-    record: str | bytes
-    root: str
-    key: Key
-    verified: bool
-    counts: bool = True
-
-
-class Link(NamedTuple):
-    """A vendor says that two roots are one customer: it merged them, or keeps our id."""
-
-    a: str
-    b: str
-
-
-class Verb(StrEnum):
-    """What an operator may decide. The later one about the same pair, or the same key, is in force."""
-
-    LINK = "link"
-    SPLIT = "split"
-    BLOCK = "block"
-    UNBLOCK = "unblock"
-
-
-class Decision(NamedTuple):
-    """An operator's word about a pair of roots (`a`, `b`) or a `key`; `number` grows with each decision."""
-
-    number: int
-    verb: Verb
-    a: str = ""
-    b: str = ""
-    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +50,6 @@ class Rules:
     def most(self, kind: str) -> int:
         """How many records of one channel may share a key of this kind."""
         return self.limits.get(kind, self.limit)
-
-
-class Review(NamedTuple):
-    """Two customers that something would have joined, and why it did not: an operator should decide.
-
-    `kind` names the key (`phone`), or is `vendor` or `link`. `a` and `b` are survivors, `a` the smaller one.
-    """
-
-    a: str
-    b: str
-    kind: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Protocol
 
 from omnibridge.connector import Reference
+from omnibridge.journal.identity_rows import (
+    Decision,
+    Dirty,
+    FactsWrite,
+    Identified,
+    Key,
+    Neighbours,
+    Person,
+    Review,
+    Showing,
+    Verb,
+)
 from omnibridge.journal.rows import (
     Accepted,
     Claimed,
@@ -131,6 +143,77 @@ class Journal(Protocol):
 
     async def save_credential(self, channel: str, content: bytes) -> None:
         """Store a credential, sealed."""
+        ...
+
+    # -- who is whom -----------------------------------------------------------------------------------------------
+
+    def key(self, kind: str, value: str) -> Key:
+        """The key of a readable value: a hash that only who has the seal can make."""
+        ...
+
+    async def learn(self, facts: Sequence[FactsWrite]) -> bool:
+        """Store what records say about whose they are; whether anything of it must be resolved.
+
+        A customer who shares nothing with anybody need not be.
+        """
+        ...
+
+    async def unresolved(self, limit: int) -> Sequence[Dirty]:
+        """What must be resolved again: after `learn`, a decision, a reference found taken."""
+        ...
+
+    async def neighbours(
+        self, roots: Sequence[str], keys: Sequence[Key], trusted: Mapping[str, Set[str]], most: int
+    ) -> Neighbours:
+        """What is known about these roots, and who holds these keys: of each channel at most `most` records.
+
+        `trusted`: kinds of keys by channel whose unverified holders are given as well.
+        """
+        ...
+
+    async def showings(self, roots: Sequence[str]) -> Sequence[Showing]:
+        """All references of these roots, with what their channels last said."""
+        ...
+
+    async def identify(self, outcome: Identified) -> None:
+        """Store what resolving came to, all or nothing. Raises Conflict when anything it was made from has moved.
+
+        The references of each root get its survivor's id, and the open deliveries of an old lane join the new one in
+        the order in which they came in; a delivery that runs is not disturbed.
+        """
+        ...
+
+    async def decide(
+        self, verb: Verb, *, pairs: Sequence[tuple[str, str]] = (), key: Key | None = None, last: int | None = None
+    ) -> Sequence[int]:
+        """Store an operator's decision about pairs of roots or a key; the numbers of what was stored.
+
+        Raises Conflict when a later one than number `last` is about the same (None: whatever there is).
+        """
+        ...
+
+    async def undo(self, number: int) -> bool:
+        """Take a decision back as if it had never been made; False when there is none with this number."""
+        ...
+
+    async def decisions(self, limit: int = 100) -> Sequence[Decision]:
+        """Decisions, newest first."""
+        ...
+
+    async def reviews(self, limit: int = 100) -> Sequence[Review]:
+        """Pairs of customers that need a decision."""
+        ...
+
+    async def blocked(self, limit: int = 100) -> Sequence[tuple[str, str, Sequence[str]]]:
+        """Keys that link nobody: kind, reason, and some of the roots that hold one."""
+        ...
+
+    async def person(self, id: str) -> Person:
+        """The customer that any of its roots names; an id that nobody knows stands for itself."""
+        ...
+
+    async def holders(self, key: Key, limit: int = 100) -> Sequence[str]:
+        """The roots that a value leads to, verified or not."""
         ...
 
     # -- looking and mending ---------------------------------------------------------------------------------------

@@ -34,8 +34,8 @@ from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_connection import Connection, connect
 from omnibridge.journal.sqlite_copy import copy, problems
 from omnibridge.journal.sqlite_file import lock, open_memory, open_reader, open_writer, prepare
+from omnibridge.journal.sqlite_identities import Identities
 from omnibridge.journal.sqlite_ledger import Ledger
-from omnibridge.journal.sqlite_looking import Looking
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_rows import reference
 from omnibridge.journal.sqlite_values import micros, moment
@@ -46,7 +46,7 @@ _AT_HAND, _SMALL = 512, 16 * 1024
 """How many inbox rows are kept at hand until they are processed, and the most bytes of each."""
 
 
-class SqliteJournal(Looking):
+class SqliteJournal(Identities):
     """The Journal protocol on SQLite. Made by `open_journal`; belongs to the event loop that opened it.
 
     Payloads are sealed and opened on the event loop; the writing thread runs prepared SQL only. A call that is
@@ -58,6 +58,9 @@ class SqliteJournal(Looking):
         self._clock = clock
         # What was accepted last and waits for its processing, which is next: so it need not be read and opened again.
         self._accepted: dict[int, InboxRow] = {}
+
+    def _now(self) -> datetime:
+        return self._clock.now()
 
     # -- accept and process ----------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ __all__ = [
     "save_credential",
     "settle_all",
     "start",
+    "write_entities",
+    "write_events",
 ]
 
 _DEDUPE = "INSERT OR IGNORE INTO dedupe VALUES (?, ?)"
@@ -107,25 +109,10 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
             execute(_FIRST_SHADOW, values)
         if not changes():
             raise Conflict("the shadow of {4}/{5}/{6} has moved".format(*values))
-    for rev, content in batch.entities:
-        if rev:
-            execute(_ENTITY, (*content, rev))
-        else:
-            execute(_FIRST_ENTITY, content)
-        if not changes():
-            raise Conflict("the entity {1}/{2} has moved".format(*content))
+    write_entities(ledger, batch.entities)
     for reference in batch.references:
         execute(_REFERENCE, reference)
-    numbers: dict[tuple[Value, Value], int] = {}
-    for event in batch.events:
-        seq = ledger.event_seq + 1
-        execute(_EVENT, (seq, *event))
-        if changes():
-            ledger.event_seq = numbers[event[1], event[0]] = seq
-    if numbers:
-        ledger.count("event", "", "", len(numbers))
-    new = set(numbers)
-    _insert_all(ledger, batch.deliveries, numbers)
+    new = write_events(ledger, batch)
     for id in batch.done:
         for channel, state in ledger.rows(_CLOSE, (id,)):
             ledger.move("inbox", channel, state, "done")
@@ -133,6 +120,32 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
         for channel, state in ledger.rows(_INVALID, (id,)):
             execute("UPDATE inbox_open SET state = 'invalid', error = ? WHERE id = ?", (error, id))
             ledger.move("inbox", channel, state, "invalid")
+    return new
+
+
+def write_entities(ledger: Ledger, entities: Sequence[tuple[int, tuple[bytes, str, str]]]) -> None:
+    """Write entities. Raises Conflict when the revision of one has moved."""
+    for rev, content in entities:
+        if rev:
+            ledger.execute(_ENTITY, (*content, rev))
+        else:
+            ledger.execute(_FIRST_ENTITY, content)
+        if not ledger.db.changes():
+            raise Conflict("the entity {1}/{2} has moved".format(*content))
+
+
+def write_events(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
+    """Store the events and deliveries of a batch; (source, id) of the events that are new."""
+    numbers: dict[tuple[Value, Value], int] = {}
+    for event in batch.events:
+        seq = ledger.event_seq + 1
+        ledger.execute(_EVENT, (seq, *event))
+        if ledger.db.changes():
+            ledger.event_seq = numbers[event[1], event[0]] = seq
+    if numbers:
+        ledger.count("event", "", "", len(numbers))
+    new = set(numbers)
+    _insert_all(ledger, batch.deliveries, numbers)
     return new
 
 

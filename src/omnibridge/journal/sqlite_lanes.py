@@ -16,6 +16,7 @@ __all__ = [
     "claim",
     "close_unknown",
     "insert",
+    "join_lanes",
     "next_due",
     "release",
     "replay",
@@ -26,6 +27,9 @@ __all__ = [
 # In each lane one open row is the head (ready, parked, or unknown and holding); the others are queued behind it by
 # `place`. Only heads that are ready stand in the index that claims read, so a million queued rows cost them nothing.
 _HAS_OPEN = "SELECT 1 FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 LIMIT 1"
+_HEAD = """SELECT id, state, place FROM deliveries WHERE channel = ? AND lane = ? AND open = 1
+    AND state != 'queued'"""
+_MOVE = "UPDATE deliveries SET lane = ? WHERE channel = ? AND lane = ? AND open = 1"
 _NEXT = """SELECT id FROM deliveries WHERE channel = ? AND lane = ? AND open = 1 AND state = 'queued'
     ORDER BY place, id LIMIT 1"""
 _UNTOUCHED = """SELECT id, state, place FROM deliveries INDEXED BY deliveries_collapse
@@ -164,10 +168,45 @@ def release(ledger: Ledger, ids: Sequence[int]) -> None:
 
 
 def _promote(ledger: Ledger, channel: str, lane: str) -> None:
-    """Make the next row of a lane its head. Its head must have gone."""
+    """Make the next row of a lane its head, or let it join the lane that waits for it. Its head must have gone."""
+    survivor = ledger.moving.get((channel, lane)) if ledger.moving else None
+    if survivor is not None:
+        ledger.forget_move(channel, lane)
+        _join(ledger, channel, lane, survivor)
+        lane = survivor
+        if ledger.rows(_HEAD, (channel, lane)):
+            return
     for (id,) in ledger.rows(_NEXT, (channel, lane)):
         ledger.execute("UPDATE deliveries SET state = 'ready' WHERE id = ?", (id,))
         ledger.move("delivery", channel, "queued", "ready")
+
+
+def join_lanes(ledger: Ledger, lane: str, survivor: str) -> None:
+    """Let the open rows of a lane leave by another one, in each channel, all in the order in which they came in."""
+    for (channel,) in ledger.rows("SELECT DISTINCT channel FROM tally WHERE what = 'delivery' AND n > 0"):
+        if ledger.moving.get((channel, survivor)) is not None:
+            ledger.forget_move(channel, survivor)  # it was to go elsewhere, before a split
+        if ledger.rows(_HAS_OPEN, (channel, lane)):
+            _join(ledger, channel, lane, survivor)
+
+
+def _join(ledger: Ledger, channel: str, lane: str, survivor: str) -> None:
+    """A head that runs is not disturbed, and one that holds its lane goes on holding it: then the move waits."""
+    mine = ledger.rows(_HEAD, (channel, lane))
+    theirs = ledger.rows(_HEAD, (channel, survivor))
+    if mine and theirs:
+        (id, state, place), (other, their_state, their_place) = mine[0], theirs[0]
+        fixed = id in ledger.claims or state != "ready"
+        their_fixed = other in ledger.claims or their_state != "ready"
+        if fixed and their_fixed:
+            ledger.move_later(channel, lane, survivor)
+            return
+        back = id if their_fixed or (not fixed and their_place < place) else other
+        ledger.execute("UPDATE deliveries SET state = 'queued' WHERE id = ?", (back,))
+        ledger.move("delivery", channel, "ready", "queued")
+    ledger.execute(_MOVE, (survivor, channel, lane))
+    for id, _, _ in mine:
+        ledger.move_claim(id, survivor)
 
 
 def settle(ledger: Ledger, outcome: Outcome) -> None:

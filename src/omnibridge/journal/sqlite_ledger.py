@@ -39,10 +39,19 @@ class Ledger:
         self.claims: dict[int, Claim] = {}
         self._taken: list[int] = []
         self._dropped: list[tuple[int, Claim]] = []
+        self.moving: dict[tuple[str, str], str] = {}
+        """Lanes, as (channel, lane), that join another one once their head has settled."""
+        self._replaced: list[tuple[int, Claim]] = []
+        self._moving_changed = False
         self._moves: Counter[tuple[str, str, str]] = Counter()
         self.inbox_id = self._newest("inbox", "id")
         self.event_seq = self._newest("events", "seq")
         self.delivery_id = self._newest("deliveries", "id")
+        self._load_moving()
+
+    def _load_moving(self) -> None:
+        rows: list[Row] = self.db.execute("SELECT channel, lane, survivor FROM lane_moves").fetchall()
+        self.moving = {(channel, lane): survivor for channel, lane, survivor in rows}
 
     def _newest(self, table: str, column: str) -> int:
         found: Row = next(self.db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}"))  # noqa: S608
@@ -64,6 +73,25 @@ class Ledger:
         claim = self.claims.pop(id, None)
         if claim is not None:
             self._dropped.append((id, claim))
+
+    def move_claim(self, id: int, lane: str) -> None:
+        """The lane of a delivery has another name now; who runs it need not know."""
+        claim = self.claims.get(id)
+        if claim is not None:
+            self._replaced.append((id, claim))
+            self.claims[id] = claim._replace(lane=lane)
+
+    def move_later(self, channel: str, lane: str, survivor: str) -> None:
+        """Let a lane join another one when its head has settled, after a restart as well."""
+        self.execute("INSERT OR REPLACE INTO lane_moves VALUES (?, ?, ?)", (channel, lane, survivor))
+        self.moving[channel, lane] = survivor
+        self._moving_changed = True
+
+    def forget_move(self, channel: str, lane: str) -> None:
+        """The lane has joined the other, or is not to any more."""
+        self.execute("DELETE FROM lane_moves WHERE channel = ? AND lane = ?", (channel, lane))
+        self.moving.pop((channel, lane), None)
+        self._moving_changed = True
 
     # -- how much is where -----------------------------------------------------------------------------------------
 
@@ -105,11 +133,19 @@ class Ledger:
         taken = set(self._taken)
         # A claim both taken and dropped in here was not there before.
         self.claims.update((id, claim) for id, claim in self._dropped if id not in taken)
+        for id, claim in reversed(self._replaced):
+            if id in self.claims:
+                self.claims[id] = claim
+        changed = self._moving_changed
         self._forget()
         if self.db.in_transaction:
             self.execute("ROLLBACK")
+        if changed:
+            self._load_moving()
 
     def _forget(self) -> None:
         self._taken.clear()
         self._dropped.clear()
+        self._replaced.clear()
+        self._moving_changed = False
         self._moves.clear()

@@ -33,7 +33,8 @@ class Reading:
         self.db = db
         self._execute = db.cursor().execute
 
-    def _rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """All rows of a statement."""
         return self._execute(sql, values).fetchall()
 
     # -- for the stages --------------------------------------------------------------------------------------------
@@ -42,24 +43,31 @@ class Reading:
         """Ids of pending inbox rows above an id, each with its row, but for those that the caller has at hand."""
         ids = "SELECT id FROM inbox_open WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?"
         row = _INBOX + "FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id WHERE o.id = ?"
-        return [(id, None if id in at_hand else self._rows(row, (id,))[0]) for (id,) in self._rows(ids, (after, limit))]
+        return [(id, None if id in at_hand else self.rows(row, (id,))[0]) for (id,) in self.rows(ids, (after, limit))]
 
     def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
         """For each (channel, kind, external id) none or one row."""
         sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev FROM known k
             LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
             WHERE k.channel = ? AND k.kind = ? AND k.external_id = ?"""
-        return [self._rows(sql, key) for key in keys]
+        return [self.rows(sql, key) for key in keys]
 
     def entities(self, ids: Sequence[tuple[str, str]]) -> list[list[Row]]:
         """For each (kind, id) none or one row of content and revision."""
-        return [self._rows("SELECT content, rev FROM entities WHERE kind = ? AND id = ?", key) for key in ids]
+        sql = "SELECT content, rev FROM entities WHERE kind = ? AND id = ?"
+        return [self.rows(sql, key) or self._merged(sql, key) for key in ids]
+
+    def _merged(self, sql: str, key: tuple[str, str], *more: Value) -> list[Row]:
+        """What a statement gives for the id in force, where (kind, id) is an older one."""
+        kind, id = key
+        found = self.rows("SELECT survivor FROM survivors WHERE root = ?", (id,))
+        return self.rows(sql, (kind, found[0][0], *more)) if found else []
 
     def references(self, channel: str, ids: Sequence[tuple[str, str]]) -> list[list[Row]]:
         """For each (kind, id) none or one row of external id and shadow: of several, the newest that is still there."""
         sql = """SELECT external_id, shadow FROM known INDEXED BY known_id WHERE kind = ? AND id = ? AND channel = ?
             ORDER BY deleted, shadow IS NULL, rowid DESC LIMIT 1"""
-        return [self._rows(sql, (*key, channel)) for key in ids]
+        return [self.rows(sql, (*key, channel)) or self._merged(sql, key, channel) for key in ids]
 
     def begun(self, channel: str, limit: int, now: int) -> list[Row]:
         """Lane and operation of heads that may have left already: with a request on record, or first in turn."""
@@ -68,24 +76,24 @@ class Reading:
             EXISTS (SELECT 1 FROM steps s WHERE s.delivery = d.id AND s.generation = d.generation)
             OR d.id IN (SELECT id FROM deliveries WHERE channel = ?1 AND state = 'ready' AND due <= ?2
                 ORDER BY priority, due, id LIMIT ?3))"""
-        return self._rows(sql, (channel, now, limit))
+        return self.rows(sql, (channel, now, limit))
 
     def cursor(self, channel: str, name: str) -> list[Row]:
         """A cursor's content."""
-        return self._rows("SELECT content FROM cursors WHERE channel = ? AND name = ?", (channel, name))
+        return self.rows("SELECT content FROM cursors WHERE channel = ? AND name = ?", (channel, name))
 
     def credential(self, channel: str) -> list[Row]:
         """A credential's content."""
-        return self._rows("SELECT content FROM credentials WHERE channel = ?", (channel,))
+        return self.rows("SELECT content FROM credentials WHERE channel = ?", (channel,))
 
     # -- for people ------------------------------------------------------------------------------------------------
 
     def event(self, id: str) -> list[Row]:
         """Events with this id; else up to two whose ids begin so."""
-        found = self._rows(_STORED + "WHERE id = ? ORDER BY seq DESC", (id,))
+        found = self.rows(_STORED + "WHERE id = ? ORDER BY seq DESC", (id,))
         if found or len(id) < 6:
             return found[:1]
-        found = self._rows(_STORED + "WHERE id > ? AND id < ? LIMIT 2", (id, id + "\U0010ffff"))
+        found = self.rows(_STORED + "WHERE id > ? AND id < ? LIMIT 2", (id, id + "\U0010ffff"))
         return found if len(found) == 1 else []
 
     def events(
@@ -103,7 +111,7 @@ class Reading:
             terms.append("seq < ?")
             values.append(before)
         where = f"WHERE {' AND '.join(terms)} " if terms else ""
-        return self._rows(_STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
+        return self.rows(_STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
 
     def inbox(self, channel: str | None, state: str | None, limit: int) -> list[Row]:
         """Inbox rows, newest first. Raises ValueError for a state that there is not."""
@@ -117,7 +125,7 @@ class Reading:
             # As text, not as a parameter: so SQLite sees that the partial index holds.
             sql = f"""FROM inbox_open o CROSS JOIN inbox i ON i.id = o.id
                 WHERE o.state = '{InboxState(state).value}'{mine} ORDER BY o.id DESC LIMIT ?"""
-        return self._rows(_INBOX + sql, (*values, limit))
+        return self.rows(_INBOX + sql, (*values, limit))
 
     def deliveries(self, channel: str | None, state: str | None, event: str | None, limit: int) -> list[Row]:
         """Deliveries, newest first. Raises ValueError for a state that there is not."""
@@ -140,10 +148,10 @@ class Reading:
                 terms.append("d.open = 1")
                 hint = "INDEXED BY deliveries_lane"
         where = f"WHERE {' AND '.join(terms)} " if terms else ""
-        return self._rows(_DELIVERY.format(hint=hint) + where + "ORDER BY d.id DESC LIMIT ?", (*values, limit))
+        return self.rows(_DELIVERY.format(hint=hint) + where + "ORDER BY d.id DESC LIMIT ?", (*values, limit))
 
     def _few(self, state: str, channel: str | None) -> bool:
-        found = self._rows(
+        found = self.rows(
             "SELECT coalesce(sum(n), 0) FROM tally WHERE what = 'delivery' AND state = ?1"
             " AND channel = coalesce(?2, channel)",
             (state, channel),
@@ -153,28 +161,26 @@ class Reading:
     def delivery(self, id: int) -> tuple[list[Row], list[Row], list[Row]]:
         """One delivery, its earlier attempts, its steps."""
         return (
-            self._rows(_DELIVERY.format(hint="") + "WHERE d.id = ?", (id,)),
-            self._rows("SELECT at, outcome, seconds, code, text FROM attempts WHERE delivery = ? ORDER BY id", (id,)),
-            self._rows(
+            self.rows(_DELIVERY.format(hint="") + "WHERE d.id = ?", (id,)),
+            self.rows("SELECT at, outcome, seconds, code, text FROM attempts WHERE delivery = ? ORDER BY id", (id,)),
+            self.rows(
                 "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id", (id,)
             ),
         )
 
     def links(self, kind: str, id: str) -> list[Row]:
-        """The references of an entity."""
-        return self._rows(
-            "SELECT channel, kind, external_id, id FROM known INDEXED BY known_id WHERE kind = ? AND id = ?"
-            " ORDER BY channel, external_id",
-            (kind, id),
-        )
+        """The references of an entity, named by any of its ids."""
+        sql = """SELECT channel, kind, external_id, id FROM known INDEXED BY known_id WHERE kind = ? AND id = ?
+            ORDER BY channel, external_id"""
+        return self.rows(sql, (kind, id)) or self._merged(sql, (kind, id))
 
     def many_attempts(self, most: int) -> list[Row]:
         """The deliveries with more attempts on record than these, their last ones included."""
-        return self._rows("SELECT delivery FROM attempts GROUP BY delivery HAVING count(*) >= ?", (most,))
+        return self.rows("SELECT delivery FROM attempts GROUP BY delivery HAVING count(*) >= ?", (most,))
 
     def counts(self) -> tuple[list[Row], dict[str, int], int]:
         """The table of counts, the oldest due time of each channel's heads, the size of the file."""
-        tally = self._rows("SELECT what, channel, state, n FROM tally WHERE n != 0")
+        tally = self.rows("SELECT what, channel, state, n FROM tally WHERE n != 0")
         oldest: dict[str, int] = {}
         for what, channel, state, _ in tally:
             if what == "delivery" and state == "ready":
@@ -185,7 +191,7 @@ class Reading:
                         AND priority > levels.priority) FROM levels WHERE levels.priority IS NOT NULL)
                     SELECT min((SELECT min(due) FROM deliveries WHERE channel = ?1 AND state = 'ready'
                         AND priority = levels.priority)) FROM levels"""
-                due = self._rows(sql, (channel,))[0][0]
+                due = self.rows(sql, (channel,))[0][0]
                 if due is not None:
                     oldest[channel] = due
         size = int(self.db.pragma("page_count")) * int(self.db.pragma("page_size"))

@@ -81,7 +81,45 @@ CREATE INDEX deliveries_trouble ON deliveries (state, channel)
 CREATE INDEX inbox_invalid ON inbox_open (id) WHERE state = 'invalid';
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2)
+# Who is whom. `known.root` is the id that a reference got when it was first shown, null while that is `id` itself.
+# Keys are hashes; `record` is the hash of a channel's id of a record. `identity_dirty` is what must be resolved again;
+# `lane_moves` are lanes that join another one once their head has settled.
+_V3 = """
+ALTER TABLE known ADD COLUMN root TEXT;
+CREATE INDEX known_root ON known (root, kind) WHERE root IS NOT NULL;
+CREATE TABLE survivors (root TEXT PRIMARY KEY, survivor TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX survivors_survivor ON survivors (survivor);
+
+CREATE TABLE identity_keys (
+    hash BLOB NOT NULL, channel TEXT NOT NULL, record BLOB NOT NULL, field TEXT NOT NULL, kind TEXT NOT NULL,
+    root TEXT NOT NULL, verified INTEGER NOT NULL, counts INTEGER NOT NULL,
+    PRIMARY KEY (hash, channel, record, field)) WITHOUT ROWID;
+CREATE INDEX identity_keys_record ON identity_keys (record, field);
+CREATE INDEX identity_keys_root ON identity_keys (root);
+CREATE TABLE identity_links (
+    a TEXT NOT NULL, b TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (a, b, record)) WITHOUT ROWID;
+CREATE INDEX identity_links_b ON identity_links (b);
+CREATE INDEX identity_links_record ON identity_links (record);
+CREATE TABLE identity_decisions (
+    number INTEGER PRIMARY KEY, verb TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, kind TEXT, hash BLOB,
+    at INTEGER NOT NULL);
+CREATE INDEX identity_decisions_a ON identity_decisions (a);
+CREATE INDEX identity_decisions_b ON identity_decisions (b);
+CREATE INDEX identity_decisions_hash ON identity_decisions (hash) WHERE hash IS NOT NULL;
+CREATE TABLE identity_reviews (
+    a TEXT NOT NULL, b TEXT NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (a, b, kind, reason)) WITHOUT ROWID;
+CREATE INDEX identity_reviews_b ON identity_reviews (b);
+CREATE TABLE identity_blocked (hash BLOB PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE identity_dirty (
+    root TEXT NOT NULL, kind TEXT NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (root, hash)) WITHOUT ROWID;
+CREATE TABLE identity_state (name TEXT PRIMARY KEY, value ANY NOT NULL) WITHOUT ROWID;
+INSERT INTO identity_state VALUES ('rev', 0);
+CREATE TABLE lane_moves (
+    channel TEXT NOT NULL, lane TEXT NOT NULL, survivor TEXT NOT NULL, PRIMARY KEY (channel, lane)) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

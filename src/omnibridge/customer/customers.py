@@ -1,0 +1,56 @@
+"""Finding customers by whatever is known of them: a mail address, a phone number, a loyalty number, any id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omnibridge.journal import EntityKey, Journal, Key, Person
+from omnibridge.model import Customer, email_or_none, phone_or_none
+
+__all__ = ["Customers"]
+
+
+class Customers:
+    """Who is whom, for programs and for operators. Works on any journal, one that a daemon runs on included."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    async def person(self, id: str) -> Person:
+        """The customer that an id names, an older id included; an id that nobody knows stands for itself."""
+        return await self._journal.person(id)
+
+    async def find(self, text: str) -> Sequence[Person]:
+        """The customers that `text` leads to, by id in order; none where nobody is known by it.
+
+        `text` is a mail address, a phone number in E.164 (`+4533123456`), a loyalty number, `channel:id` as a
+        channel names a customer, or a canonical id of any age. A mail address may lead to several: it need not be
+        verified to be found.
+        """
+        text = text.strip()
+        key = self.key(text)
+        if key.kind != "loyalty":
+            roots = list(await self._journal.holders(key))
+        else:
+            roots = [*await self._journal.holders(key), *await self._by_id(text)]
+        people = {(await self._journal.person(root)) for root in roots}
+        return sorted(people)
+
+    def key(self, text: str) -> Key:
+        """The key that a value is: a mail address, a phone number, else a loyalty number."""
+        email, phone = email_or_none(text), phone_or_none(text)
+        if email is not None:
+            return self._journal.key("email", email)
+        if phone is not None:
+            return self._journal.key("phone", phone)
+        return self._journal.key("loyalty", text)
+
+    async def _by_id(self, text: str) -> list[str]:
+        channel, colon, external_id = text.partition(":")
+        if colon:
+            key = EntityKey(channel, Customer.KIND, external_id)
+            id = (await self._journal.known([key]))[key].id
+            return [] if id is None else [id]
+        if await self._journal.links(Customer.KIND, text) or await self._journal.entities([(Customer.KIND, text)]):
+            return [text]
+        return []
