@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse
 from omnibridge.connector import AnyConnector, Connector, Occurrence, Settings, dump_observations
-from omnibridge.customer import ConsentGate
+from omnibridge.customer import ConsentGate, Permission, permissions
 from omnibridge.delivery import (
     Credentials,
     Exchange,
@@ -157,7 +157,13 @@ class Bridge:
         channels = self._all_channels()
         self._router = Router((*self.config.routes, *self._handler_routes()))
         self._processor = Processor(
-            channels, journal, lambda: self._router, self.clock, in_flight=self._in_flight, stored=self._stored
+            channels,
+            journal,
+            lambda: self._router,
+            self.clock,
+            in_flight=self._in_flight,
+            stored=self._stored,
+            disabled=frozenset(self.config.disabled),
         )
         token = file.server.token
         self._ingress = Ingress(
@@ -315,6 +321,13 @@ class Bridge:
         customer = command.customer.id if command.customer else None
         lane = {"partitionkey": customer} if customer else {}
         return await self.publish(self.event(f"command.{command.KIND}", command, id=id, target=channel, **lane))
+
+    async def consent(self, contact: str) -> Sequence[Permission]:
+        """What an email address or phone number has allowed, by medium and purpose, with every decision and its proof.
+
+        Empty where nobody ever said anything. Raises UnknownItem for what is no contact point.
+        """
+        return await permissions(self.journal, self.config.channels, contact)
 
     def asgi(self) -> IngressApp:
         """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""

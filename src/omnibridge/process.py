@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,7 +28,7 @@ from omnibridge.journal import (
     Task,
 )
 from omnibridge.model import Consent, Entity, canonical_id, lookup
-from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, prepare
+from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, ends_permission, prepare, told_by
 from omnibridge.routing import All, Route, Router, Target
 
 __all__ = ["BATCH", "Processor"]
@@ -42,6 +42,8 @@ FRESH, BACKFILL = 0, 3
 
 _DIRECT = Route("direct", All(()), ())
 """Stands where a command names its channel itself, by the extension `target`."""
+_WITHDRAWAL = Route("every withdrawal", All(()), ())
+"""Stands where no route does: a permission that ended goes to every channel that can take it."""
 
 
 @dataclass(slots=True)
@@ -74,11 +76,21 @@ def _reason(row: InboxRow, error: Exception) -> str:
     return f"{type(error).__name__} in the connector; replay after it is mended"
 
 
+def _readied(view: ChannelView, seen: Observation) -> Prepared | Occurrence | Lookup:
+    if isinstance(seen, Snapshot):
+        return prepare(view, seen)
+    if isinstance(seen, Occurrence) and seen.event is not None:
+        told = told_by(seen.event)  # permissions that come as events count as well
+        if told is not None:
+            return prepare(view, told)._replace(event=seen.event)
+    return seen
+
+
 class Processor:
     """Works off the inbox in order.
 
     `in_flight(channel, kind)` tells whether a create of that kind is under way there, for which an unknown snapshot
-    must wait. `stored` is called with the names of channels that got work.
+    must wait. `stored` is called with the names of channels that got work; `disabled` ones get it all the same.
     """
 
     def __init__(
@@ -90,8 +102,10 @@ class Processor:
         *,
         in_flight: Callable[[str, str], bool],
         stored: Callable[[set[str]], None],
+        disabled: Container[str] = (),
     ) -> None:
         self._channels = channels
+        self._disabled = disabled
         self._views = {
             name: ChannelView(name, channel.source, channel.inward, channel.collects_consent)
             for name, channel in channels.items()
@@ -173,7 +187,7 @@ class Processor:
         try:
             seen = self._observations(channel, row)
             view = self._views[row.channel]
-            return _Read(row, tuple(prepare(view, item) if isinstance(item, Snapshot) else item for item in seen))
+            return _Read(row, tuple(_readied(view, item) for item in seen))
         except Exception as error:  # a translator's bug must never lose a delivery
             return _Read(row, invalid=_reason(row, error))
 
@@ -252,8 +266,8 @@ class Processor:
         Also where the vendor names it as ours: what was written is known to the shadow only with the receipt.
         """
         for item in read.seen:
-            if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT:
-                continue
+            if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
+                continue  # a permission has one id everywhere, and a withdrawal waits for nothing
             found = known.get(item.key)
             unknown = found is None or getattr(found, "id", None) is None
             if item.key in blocked or (unknown and self._in_flight(item.key.channel, item.key.kind)):
@@ -275,7 +289,9 @@ class Processor:
         view, derived = self._views[row.channel], Derived()
         lookups: list[NewDelivery] = []
         for item in read.seen:
-            if isinstance(item, Prepared):
+            if isinstance(item, Prepared) and item.event is not None:
+                reconciler.told(view, item, item.event, row.origin, row.received, derived)
+            elif isinstance(item, Prepared):
                 reconciler.snapshot(view, item, row.origin, row.received, derived)
             elif isinstance(item, Occurrence):
                 reconciler.occurrence(view, item, row.received, derived)
@@ -310,7 +326,18 @@ class Processor:
         named = event.extensions.get("target")
         if isinstance(named, str):
             return [Target(named, _DIRECT)]
-        return self._router().targets(event)
+        targets = self._router().targets(event)
+        if not event.name.startswith("consent.") or not ends_permission(event):
+            return targets
+        routed = {target.channel for target in targets} | {str(event.extensions.get("channel"))}
+        return targets + [Target(name, _WITHDRAWAL) for name in self._consenting(event) if name not in routed]
+
+    def _consenting(self, event: Event) -> Iterator[str]:
+        """The channels that keep permissions; a disabled one may, so its copy waits for it."""
+        for name, channel in self._channels.items():
+            slot = channel.slot(event)
+            if name in self._disabled or (slot is not None and slot.accepts is Consent):
+                yield name
 
     def route(self, event: Event, now: datetime, priority: int = FRESH) -> list[NewDelivery]:
         """The deliveries of an event: one for each channel that a route names."""

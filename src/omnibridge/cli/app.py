@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -12,13 +12,14 @@ from typing import Annotated, Any, TypeVar
 import anyio
 import typer
 
+from omnibridge.channel import Channel
 from omnibridge.clock import SystemClock
 from omnibridge.config import Config, load
 from omnibridge.errors import ConfigError, OmniBridgeError
 from omnibridge.journal import Journal, KeyringSeal, open_journal
 from omnibridge.registry import Registry
 
-__all__ = ["AsJson", "ConfigPath", "app", "attached", "configuration", "main", "run_async"]
+__all__ = ["AsJson", "ConfigPath", "app", "attached", "channels_of", "configuration", "main", "run_async"]
 
 R = TypeVar("R")
 
@@ -52,6 +53,11 @@ async def attached(path: Path) -> AsyncGenerator[Journal]:
     seal = KeyringSeal.load(config.keyring_path, create=False)
     async with open_journal(config.journal_path, seal=seal, clock=SystemClock(), attach=True) as journal:
         yield journal
+
+
+def channels_of(path: Path) -> Mapping[str, Channel]:
+    """The channels of a configuration, whatever else is wrong with it."""
+    return load(path, os.environ, Registry()).channels
 
 
 def run_async(function: Callable[..., Awaitable[R]], *args: Any) -> R:

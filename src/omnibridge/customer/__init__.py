@@ -1,6 +1,7 @@
-"""One customer: who is whom, and the consent gate."""
+"""One customer: who is whom, the consent gate, and the ledger of what was allowed."""
 
 from omnibridge.customer.customers import Customers
 from omnibridge.customer.gate import ConsentGate
+from omnibridge.customer.ledger import Decision, Notice, Permission, permissions
 
-__all__ = ["ConsentGate", "Customers"]
+__all__ = ["ConsentGate", "Customers", "Decision", "Notice", "Permission", "permissions"]

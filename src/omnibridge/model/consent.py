@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from omnibridge.model.base import Entity, Instant, Model, Ref
+from omnibridge.model.contact import email_or_none, phone_or_none
 
 __all__ = ["Basis", "Consent", "ConsentState", "Medium", "Proof", "Purpose", "consent_key"]
 
@@ -82,5 +83,9 @@ class Consent(Entity):
 
 
 def consent_key(contact: str, medium: Medium, purpose: Purpose = Purpose.MARKETING) -> str:
-    """The identity of a permission: the same in every channel, so that a withdrawal in one is found by all."""
-    return f"{medium}:{purpose}:{contact}"
+    """The identity of a permission: the same in every channel, so that a withdrawal in one is found by all.
+
+    However a vendor or a command writes the contact: an address in lower case, a number without its spaces.
+    """
+    plain = email_or_none(contact) or phone_or_none(contact) or contact
+    return f"{medium}:{purpose}:{plain}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from omnibridge.errors import InvalidMessage
 from omnibridge.event import JSON, Event
 from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite
 from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
+from omnibridge.reconcile.consent import judge
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.links import links_in, resolved
 
@@ -27,8 +28,6 @@ _MERGED = ("attributes", "vendor")  # dictionaries whose keys belong to differen
 _UNKNOWN = Known()
 _EMPTY: tuple[object, ...] = (None, [], {}, "")
 _STAMPS = frozenset({"created_at", "updated_at"})
-_PERMISSIVE = frozenset({"granted", "pending"})
-_EVIDENCE = frozenset({"basis", "proof", "changed_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,16 @@ class Derived:
 
 
 class Prepared(NamedTuple):
-    """A snapshot with what it says as JSON (the company's names for custom fields) and the entity keys it needs."""
+    """A snapshot with what it says as JSON (the company's names for custom fields) and the entity keys it needs.
+
+    `event`: the snapshot is what this event from outside tells, which stands for the change.
+    """
 
     snapshot: Snapshot
     said: Json
     key: EntityKey
     links: tuple[EntityKey, ...]
+    event: Event | None = None
 
 
 def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
@@ -155,7 +158,10 @@ class Reconciler:
         if changed or newer or known.deleted or known.shadow is None:
             self._shadow(turn, _bytes({**before, **said} if before else said), version or known.version)
         if origin is not Origin.RECEIPT and (changed or known.deleted):
-            self._apply(turn, changed)
+            if key.kind == Consent.KIND:
+                self._permission(turn)
+            else:
+                self._apply(turn, changed)
 
     def _undecided(self, id_: str) -> bool:
         document = self._document(Consent.KIND, id_)
@@ -182,14 +188,7 @@ class Reconciler:
         document = self._document(key.kind, turn.id)
         before: Json | None = document["entity"] if document else None
         owner: str = document["origin"] if document else channel.name
-        # A permission is one statement: a new time for the state that the channel had before is a new decision.
-        fresh = changed if key.kind != Consent.KIND else turn.prepared.said
-        if turn.prepared.links:
-            fresh = resolved(
-                type(seen.entity), fresh, lambda kind, ext: self.reference(channel.name, kind, ext, turn.derived)
-            )
-        if key.kind == Consent.KIND:
-            fresh = _attested(channel, turn.origin, before, fresh)
+        fresh = self._linked(turn, changed)
         after: Json = dict(before) if before is not None else {"id": turn.id}
         first = turn.known.shadow is None
         for name, value in fresh.items():
@@ -208,19 +207,59 @@ class Reconciler:
         if before is not None and not different and not revived:
             return
         body = _bytes(after)
-        rev = self._entities.get((key.kind, turn.id), (b"", 0))[1]
-        stored = b'{"origin":' + _bytes(owner) + b',"entity":' + body + b"}"
-        turn.derived.entities.append(EntityWrite(key.kind, turn.id, rev, stored))
-        self._entities[key.kind, turn.id] = (stored, rev + 1)
+        self._store(turn, b'{"origin":' + _bytes(owner) + b',"entity":' + body + b"}")
         quiet = _STAMPS if owner == channel.name else _STAMPS | {"vendor"}
         if before is not None and not revived and different <= quiet:
             return  # the dates and private fields that a system adds to what we wrote there: nothing happened
-        # Vendors stamp to the second: a second change within it must not take the first one's event id.
-        stamp = turn.version
-        if stamp is None or stamp == turn.known.version:
-            stamp = (stamp or "") + blake2b(body, digest_size=8).hexdigest()
+        stamp = _stamp(turn, body)
         for verb in verbs(key.kind, before, after):
             self._event(turn, verb, after, body, stamp)
+
+    def _linked(self, turn: _Turn, said: Json) -> Json:
+        """What was said, with canonical references."""
+        if not turn.prepared.links:
+            return said
+        channel, model = turn.channel.name, type(turn.prepared.snapshot.entity)
+        return resolved(model, said, lambda kind, ext: self.reference(channel, kind, ext, turn.derived))
+
+    def _store(self, turn: _Turn, content: bytes) -> None:
+        kind = turn.prepared.key.kind
+        rev = self._entities.get((kind, turn.id), (b"", 0))[1]
+        turn.derived.entities.append(EntityWrite(kind, turn.id, rev, content))
+        self._entities[kind, turn.id] = (content, rev + 1)
+
+    def _permission(self, turn: _Turn) -> None:
+        """A permission is one statement, not fields: a new time for the state that it had is a new decision."""
+        key, channel = turn.prepared.key, turn.channel
+        document = self._document(key.kind, turn.id)
+        before: Json | None = document["entity"] if document else None
+        said = self._linked(turn, turn.prepared.said)
+        first = turn.known.shadow is None
+        after, ledger = judge(
+            channel.name, turn.origin, turn.received, document, said, collects=channel.collects_consent, first=first
+        )
+        after = {"id": turn.id, **after}
+        if before is not None and {n for n in after if after[n] != before.get(n)} <= {"vendor"}:
+            found: list[str] = []  # a system's private fields are no decision
+        else:
+            found = verbs(key.kind, before, after)
+        body = _bytes(after)
+        for verb in found:
+            outside = turn.prepared.event
+            event = outside.id if outside else self._event(turn, verb, after, body, _stamp(turn, body))
+            if ledger:
+                ledger[-1] = {"event": event, **ledger[-1]}
+        if document is None or after != before or ledger != document.get("ledger"):
+            owner: str = document["origin"] if document else channel.name
+            self._store(turn, b'{"origin":%b,"entity":%b,"ledger":%b}' % (_bytes(owner), body, _bytes(ledger)))
+
+    def told(
+        self, channel: ChannelView, prepared: Prepared, event: Event, origin: Origin, at: datetime, derived: Derived
+    ) -> None:
+        """Take in what an event from outside says about a permission; the event itself stands for the change."""
+        self.snapshot(channel, prepared, origin, at, derived)
+        event = event if event.subject else replace(event, subject=self._state[prepared.key].id)
+        derived.events.append(event.with_extensions(channel=channel.name))
 
     def _document(self, kind: str, id_: str) -> Json | None:
         found = self._entities.get((kind, id_))
@@ -237,13 +276,14 @@ class Reconciler:
         self._state[key] = Known(id=id_)
         return id_
 
-    def _event(self, turn: _Turn, verb: str, data: Json, body: bytes, stamp: str) -> None:
+    def _event(self, turn: _Turn, verb: str, data: Json, body: bytes, stamp: str) -> str:
         key = turn.prepared.key
         entry = lookup(f"{key.kind}.{verb}")
         type_ = entry.type if entry else f"{key.kind}.{verb}"
+        id_ = event_id(key.channel, key.kind, key.external_id, stamp, type_)
         turn.derived.events.append(
             Event(
-                id=event_id(key.channel, key.kind, key.external_id, stamp, type_),
+                id=id_,
                 source=turn.channel.source,
                 type=type_,
                 subject=turn.id,
@@ -254,6 +294,7 @@ class Reconciler:
                 extensions={"channel": turn.channel.name, "partitionkey": _partition(data, turn.id)},
             )
         )
+        return id_
 
     # -- occurrences -----------------------------------------------------------------------------------------------
 
@@ -308,6 +349,14 @@ def _bytes(value: object) -> bytes:
         return to_json(value)
 
 
+def _stamp(turn: _Turn, body: bytes) -> str:
+    """Vendors stamp to the second: a second change within it must not take the first one's event id."""
+    version = turn.version
+    if version is None or version == turn.known.version:
+        return (version or "") + blake2b(body, digest_size=8).hexdigest()
+    return version
+
+
 def _partition(data: Json, id_: str) -> str:
     """The lane's root: the customer where one is known, so that all about one person leaves in order."""
     for name in ("buyer", "customer"):
@@ -315,35 +364,3 @@ def _partition(data: Json, id_: str) -> str:
         if link and link.get("id"):
             return str(link["id"])
     return id_
-
-
-def _decided(permission: Json) -> datetime | None:
-    """When a person gave it or took it back, as far as anybody says; as a time, as zones and fractions do not sort."""
-    proof: Json = permission.get("proof") or {}
-    at: str | None = permission.get("changed_at") or proof.get("at")
-    return datetime.fromisoformat(at) if at else None
-
-
-def _attested(channel: ChannelView, origin: Origin, before: Json | None, fresh: Json) -> Json:
-    """Keep a permission from being made by copying: only a channel that collects consent grants, with time and proof.
-
-    A withdrawal counts from anywhere; told once more, by a channel that it was written to, it keeps the proof of the
-    first time. What is refused becomes `unknown` for a permission that was never seen, and changes nothing about one
-    that was. Whose the address is stays as the first channel that knew it said.
-    """
-    if before is not None and before.get("customer"):
-        fresh = {name: value for name, value in fresh.items() if name != "customer"}
-    state = fresh.get("state")
-    if state not in _PERMISSIVE:
-        if before is not None and before.get("proof") and state in (None, before.get("state")):
-            return {name: value for name, value in fresh.items() if name not in _EVIDENCE}
-        return fresh
-    at, known = _decided(fresh), _decided(before or {})
-    proven = at is not None
-    undecided = before is None or before.get("state", "unknown") == "unknown"
-    newer = undecided or known is None or (at is not None and at > known)
-    if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:
-        return fresh
-    if before is None:
-        return {**fresh, "state": "unknown"}
-    return {}
