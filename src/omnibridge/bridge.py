@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse
-from omnibridge.connector import AnyConnector, Connector, Occurrence, Settings, dump_observations
+from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import ConsentGate, Permission, permissions
 from omnibridge.delivery import (
     Credentials,
@@ -36,13 +36,13 @@ from omnibridge.delivery import (
 )
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.event import Event
-from omnibridge.handlers import Handler, HandlerTasks, handler_channel
+from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_routes
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
 from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, Retention, open_journal
 from omnibridge.model import Command, full_type, lookup
 from omnibridge.process import Processor
 from omnibridge.registry import Registry
-from omnibridge.routing import Route, Router, type_filter
+from omnibridge.routing import Router
 
 __all__ = ["Bridge"]
 
@@ -154,8 +154,8 @@ class Bridge:
             seal = KeyringSeal.load(self.config.keyring_path, create=not path.exists())
             journal = await self._stack.enter_async_context(open_journal(path, seal=seal, clock=self.clock))
         self._journal = journal
-        channels = self._all_channels()
-        self._router = Router((*self.config.routes, *self._handler_routes()))
+        channels = all_channels(self.config, self._handlers.values())
+        self._router = Router((*self.config.routes, *handler_routes(self._handlers.values())))
         self._processor = Processor(
             channels,
             journal,
@@ -193,29 +193,6 @@ class Bridge:
         for worker in self.workers.values():
             self._tasks.start_soon(worker.run)
         self._tasks.start_soon(self._care)
-
-    def _all_channels(self) -> dict[str, Channel]:
-        channels = dict(self.config.channels)
-        events: AnyConnector = Connector(name="events", title="Events", settings=Settings)
-        tenant = self.config.file.bridge.tenant
-        channels[EVENTS_CHANNEL] = Channel(EVENTS_CHANNEL, events, Settings(), tenant)
-        for name, reason in self.config.disabled.items():
-            # Without a worker: what is routed there waits in the journal until the connector is mended.
-            absent: AnyConnector = Connector(
-                name=self.config.file.channels[name].connector, title="Disabled", settings=Settings
-            )
-            channels[name] = Channel(name, absent, Settings(), tenant)
-            _log.error("a channel is disabled", channel=name, reason=reason)
-        for handler in self._handlers.values():
-            channel = handler_channel(handler, tenant)
-            channels[channel.name] = channel
-        return channels
-
-    def _handler_routes(self) -> Iterable[Route]:
-        for handler in self._handlers.values():
-            for event in handler.events:
-                target = f"handler:{handler.name}"
-                yield Route(f"{target} {event}", type_filter(event), (target,), echo=True)
 
     def _worker(self, channel: Channel, journal: Journal, wire: Wire, gate: ConsentGate) -> Worker:
         scope = self.scopes.of(channel)

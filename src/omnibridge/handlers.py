@@ -1,20 +1,27 @@
-"""Handlers: an integrator's own functions as channels, so that they are as durable as any delivery."""
+"""Handlers: an integrator's own functions as channels, as durable as any delivery; and all channels of a bridge."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from omnibridge.channel import Channel
-from omnibridge.connector import Connector, Delivery, Http, Later, Limits, Receipt, Settings, deliver
+from omnibridge.config import Config
+from omnibridge.connector import AnyConnector, Connector, Delivery, Http, Later, Limits, Receipt, Settings, deliver
 from omnibridge.delivery.outcome import Done
 from omnibridge.errors import OmniBridgeError, Permanent, Retryable, StorageError
 from omnibridge.event import Event
+from omnibridge.ingress import EVENTS_CHANNEL
 from omnibridge.journal import Claimed
 from omnibridge.model import lookup
+from omnibridge.routing import Route, type_filter
 
-__all__ = ["Handler", "HandlerTasks", "handler_channel"]
+__all__ = ["Handler", "HandlerTasks", "all_channels", "handler_channel", "handler_routes"]
+
+_log = structlog.get_logger("omnibridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +75,27 @@ def handler_channel(handler: Handler, tenant: str) -> Channel:
 
 async def _never(settings: Settings, event: Event, delivery: Delivery, http: Http) -> Receipt:
     raise Permanent("a handler is called directly")
+
+
+def all_channels(config: Config, handlers: Iterable[Handler]) -> dict[str, Channel]:
+    """Every channel of a bridge by name: configured, disabled, one for what programs publish, and the handlers'."""
+    channels, tenant = dict(config.channels), config.file.bridge.tenant
+    events: AnyConnector = Connector(name="events", title="Events", settings=Settings)
+    channels[EVENTS_CHANNEL] = Channel(EVENTS_CHANNEL, events, Settings(), tenant)
+    for name, reason in config.disabled.items():
+        # Without a worker: what is routed there waits in the journal until the connector is mended.
+        absent: AnyConnector = Connector(name=config.file.channels[name].connector, title="Disabled", settings=Settings)
+        channels[name] = Channel(name, absent, Settings(), tenant)
+        _log.error("a channel is disabled", channel=name, reason=reason)
+    for handler in handlers:
+        channel = handler_channel(handler, tenant)
+        channels[channel.name] = channel
+    return channels
+
+
+def handler_routes(handlers: Iterable[Handler]) -> Iterator[Route]:
+    """The routes that bring handlers their events."""
+    for handler in handlers:
+        for event in handler.events:
+            target = f"handler:{handler.name}"
+            yield Route(f"{target} {event}", type_filter(event), (target,), echo=True)
