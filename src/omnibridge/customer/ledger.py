@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from pydantic_core import from_json
+from pydantic import BaseModel
 
 from omnibridge.channel import Channel
 from omnibridge.errors import UnknownItem
@@ -73,6 +72,13 @@ class Permission(Model):
     notices: tuple[Notice, ...] = ()
 
 
+class _Document(BaseModel):
+    """A consent as the journal keeps it; what else stands there is not for us."""
+
+    entity: Consent
+    ledger: tuple[Decision, ...] = ()
+
+
 def contact_point(text: str) -> str:
     """An email address or phone number as permissions know it. Raises UnknownItem for anything else."""
     found = email_or_none(text) or phone_or_none(text)
@@ -90,33 +96,30 @@ async def permissions(journal: Journal, channels: Mapping[str, Channel], contact
     Raises UnknownItem for what is no email address or phone number.
     """
     contact = contact_point(contact)
-    keys = {
-        (Consent.KIND, canonical_id("", Consent.KIND, consent_key(contact, medium, purpose))): (medium, purpose)
+    keys = [
+        (Consent.KIND, canonical_id("", Consent.KIND, consent_key(contact, medium, purpose)))
         for medium in Medium
         for purpose in Purpose
-    }
-    stored = await journal.entities(list(keys))
+    ]
+    stored = await journal.entities(keys)
     found: list[Permission] = []
-    for key, (medium, purpose) in keys.items():
+    for key in keys:
         if key in stored:
-            document: dict[str, Any] = from_json(stored[key][0])
-            found.append(await _permission(journal, channels, document, medium, purpose))
+            document = _Document.model_validate_json(stored[key][0])
+            found.append(await _permission(journal, channels, document))
     return found
 
 
-async def _permission(
-    journal: Journal, channels: Mapping[str, Channel], document: Mapping[str, Any], medium: Medium, purpose: Purpose
-) -> Permission:
-    consent = Consent.model_validate(document["entity"])
-    decisions = tuple(Decision.model_validate(line) for line in document.get("ledger", ()))
+async def _permission(journal: Journal, channels: Mapping[str, Channel], document: _Document) -> Permission:
+    consent, decisions = document.entity, document.ledger
     ended = next((d for d in reversed(decisions) if d.refused is None and d.event and d.state in _ENDED), None)
     notices: tuple[Notice, ...] = ()
     if consent.state in _ENDED and ended is not None:
         sent = {row.channel: row for row in await journal.deliveries(event=ended.event, limit=1000)}
         notices = tuple(_notice(name, channel, sent.get(name), ended) for name, channel in sorted(channels.items()))
     return Permission(
-        medium=medium,
-        purpose=purpose,
+        medium=consent.medium,
+        purpose=consent.purpose,
         state=consent.state,
         since=_since(consent, decisions),
         decisions=decisions,

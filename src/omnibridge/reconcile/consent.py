@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,11 +12,9 @@ from omnibridge.errors import InvalidMessage
 from omnibridge.event import Event
 from omnibridge.journal import Origin
 from omnibridge.model import Consent, ConsentState, consent_key, lookup
+from omnibridge.reconcile.links import Json
 
 __all__ = ["Judged", "ends_permission", "judge", "told_by"]
-
-Json = dict[str, Any]
-"""A permission, or a line of its ledger, as JSON."""
 
 _PERMISSIVE = frozenset({"granted", "pending"})
 _EVIDENCE = frozenset({"basis", "proof", "changed_at"})
@@ -71,7 +68,7 @@ def judge(
     channel: str,
     origin: Origin,
     received: datetime,
-    document: Mapping[str, Any] | None,
+    document: Json | None,
     said: Json,
     *,
     collects: bool,

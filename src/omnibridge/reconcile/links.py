@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from omnibridge.model import Ref
 
-__all__ = ["links_in", "resolved"]
+__all__ = ["Json", "links_in", "resolved"]
 
 Path = tuple[str, ...]
 Json = dict[str, Any]
