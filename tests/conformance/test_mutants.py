@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from acme_connector import run, write_acme
-from acme_mutants import MUTANTS, Mutant
+from acme_mutant import infect
+from acme_mutants import MUTANTS
+from acme_silver import EXTRAS, write_finished
 
-from omnibridge.testing.conformance import CHECKS, End
+from omnibridge.testing.conformance import CHECKS, End, Tier, checks_of
 
 # It starts a process each time, so it is tried on the healthy one and on its own mutant only.
 SLOW = "import-clean"
+# What the finished example says that Acme does not have.
+EXCUSED = {"answers-in-200"}
 
 
 def test_every_check_has_its_mutant() -> None:
@@ -40,10 +44,29 @@ def test_every_check_explains_itself() -> None:
 )
 def test_the_healthy_one_passes_all(tmp_path: Path, parts: tuple[str, ...]) -> None:
     whole = len(parts) == 3
-    results = run(write_acme(tmp_path, parts), tuple(c for c in CHECKS if whole or c.id != SLOW))
+    bronze = checks_of(Tier.BRONZE)
+    results = run(write_acme(tmp_path, parts), tuple(c for c in bronze if whole or c.id != SLOW))
     assert {result.check.id: result.told for result in results if not result.good} == {}
     if whole:
         assert {result.end for result in results} == {End.PASSED}
+
+
+@pytest.mark.parametrize("extra", [None, *EXTRAS], ids=str)
+def test_the_finished_one_passes_all(tmp_path: Path, extra: str | None) -> None:
+    results = run(write_finished(tmp_path, extra), tuple(c for c in CHECKS if c.id != SLOW))
+    assert {result.check.id: result.told for result in results if not result.good} == {}
+    applicable = {check.id for check in CHECKS if MUTANTS[check.id].extra in (None, extra)}
+    assert {r.check.id for r in results if r.end is not End.PASSED} <= {c.id for c in CHECKS} - applicable | EXCUSED
+
+
+def test_what_is_not_finished_is_at_bronze_only(tmp_path: Path) -> None:
+    results = run(write_acme(tmp_path), tuple(c for c in CHECKS if c.id != SLOW))
+    assert {result.check.id for result in results if not result.good} == {
+        "one-event",
+        "answers-classed",
+        "answers-in-200",
+        "cursors-known",
+    }
 
 
 @pytest.mark.parametrize(("public", "end"), [({"api_key": "an id"}, End.PASSED), ({"api_key": ""}, End.MISSED)])
@@ -67,18 +90,8 @@ def test_a_reason_that_is_no_longer_needed_is_a_miss(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_caught_by_name(tmp_path: Path, name: str) -> None:
-    folder = write_acme(tmp_path)
+    folder = write_finished(tmp_path, MUTANTS[name].extra)
     infect(folder, MUTANTS[name])
     results = run(folder, tuple(check for check in CHECKS if check.id in (name, *({c.id for c in CHECKS} - {SLOW}))))
     missed = {result.check.id: result.told for result in results if result.end is End.MISSED}
     assert set(missed) == {name}, missed
-
-
-def infect(folder: Path, mutant: Mutant) -> None:
-    if mutant.removed is not None:
-        (folder / mutant.removed).unlink()
-    for change in mutant.changes:
-        file = folder / change.file
-        text = file.read_text()
-        assert text.count(change.old) >= 1, f"{change.file} does not hold {change.old!r} any more"
-        file.write_text(text.replace(change.old, change.new))

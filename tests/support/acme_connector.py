@@ -42,9 +42,9 @@ def installed(folder: Path) -> Iterator[None]:
             del sys.modules[name]
 
 
-def run(folder: Path, checks: tuple[Check, ...]) -> list[Result]:
+def run(folder: Path, checks: tuple[Check, ...], *, write_golden: bool = False) -> list[Result]:
     """Try the checks on it."""
     with installed(folder):
         file = folder / "tests" / "conformance.py"
-        subject = Subject("acme", examples(file)[0], file.parent)
+        subject = Subject("acme", examples(file)[0], file.parent, write_golden)
         return [run_check(check, subject) for check in checks]

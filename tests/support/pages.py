@@ -1,7 +1,8 @@
 """Runs the code blocks of a Markdown page, in order, as its reader would.
 
 What stands behind the language of a fence says how: `file=NAME` writes the block to a file of the page's folder,
-`add=NAME` appends it to one (also to a file of the repository), `check` looks at shell commands without running
+`add=NAME` appends it to one (also to a file of the repository), `insert=NAME before=TEXT` puts it before the first
+line of one that starts so (`+` is a space), `check` looks at shell commands without running
 them, `background` starts one and lets it run to the end of the page.
 """
 
@@ -22,13 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from acme_connector import announce
 
 from omnibridge.cli import app
 from omnibridge.cli.demo_stage import ADDRESSES, SECRETS
 from omnibridge.config import check, parse
 from omnibridge.registry import Registry
 
-__all__ = ["Block", "Page", "blocks"]
+__all__ = ["Block", "Page", "blocks", "insert"]
 
 _FENCE = re.compile(r"^ *```([a-z]+)([^\n]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _PORTS = re.compile(r"\b(8080|900[1-9])\b")
@@ -44,6 +46,7 @@ class Block:
     words: tuple[str, ...]
     text: str
     line: int
+    raw: str = ""
 
     def word(self, name: str) -> str | None:
         """The value of `name=...`, or None."""
@@ -53,9 +56,24 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page."""
     return [
-        Block(found[1], tuple(found[2].split()), textwrap.dedent(found[3]), text.count("\n", 0, found.start()) + 1)
+        Block(
+            found[1],
+            tuple(found[2].split()),
+            textwrap.dedent(found[3]),
+            text.count("\n", 0, found.start()) + 1,
+            found[3],
+        )
         for found in _FENCE.finditer(text)
     ]
+
+
+def insert(file: Path, block: Block) -> None:
+    """Do what `insert=NAME before=TEXT` says."""
+    lines, start = file.read_text("utf-8").splitlines(keepends=True), block.word("before")
+    assert start, "it needs before=TEXT"
+    start = start.replace("+", " ")
+    at = next(number for number, line in enumerate(lines) if line.lstrip().startswith(start))
+    file.write_text("".join([*lines[:at], block.raw, *lines[at:]]), "utf-8")
 
 
 @dataclass
@@ -98,8 +116,10 @@ class Page:
         text = _PORTS.sub(lambda found: self._port(found[1]), block.text)
         if name := block.word("file"):
             (self.folder / name).write_text(text, "utf-8")
+        if name := block.word("insert"):
+            insert(self.folder / name, block)
         if block.language == "python":
-            if not block.word("file"):
+            if not block.word("file") and not block.word("insert"):
                 exec(compile(text, f"{self.path}:{block.line}", "exec", dont_inherit=True), self.namespace)
         elif block.language == "toml":
             self._toml(block, text)
@@ -155,6 +175,13 @@ class Page:
                 self._start(["-m", "omnibridge.cli", *command[1:]], words)
         elif command[0] == "python" and "check" not in words:
             self._start(command[1:], words)
+        elif command[0] == "cd":
+            self.folder = self.folder / command[1]
+        elif command[:3] == ["pip", "install", "-e"]:
+            announce(self.folder)  # what pip leaves behind, without a network
+            self.env |= {"PYTHONPATH": str(self.folder / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        elif command[0] == "pytest":
+            self._start(["-m", "pytest", "-q", "-p", "omnibridge.testing.conformance.plugin", *command[1:]], words)
 
     def _start(self, arguments: list[str], words: tuple[str, ...]) -> None:
         env: Mapping[str, str] = {**os.environ, **self.env, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}

@@ -13,7 +13,6 @@ from omnibridge.connector import (
     Connector,
     Credential,
     Cursor,
-    Effect,
     Emit,
     Http,
     Keep,
@@ -25,6 +24,7 @@ from omnibridge.connector import (
     Response,
     Sandbox,
     SandboxRequest,
+    Send,
     Settings,
 )
 from omnibridge.errors import Ambiguous, AuthExpired, Permanent, Retryable
@@ -56,7 +56,7 @@ class Drive(Generic[S]):
     """A connector, its settings and who answers: a `Sandbox`, a function, or a list of responses in order.
 
     Answers are classed as in production: retryable ones raise Retryable, ambiguous ones Ambiguous; an expired
-    credential is renewed once and the request repeated.
+    credential is renewed once and the request repeated. `renewing`: requests carry no auth, as while one is obtained.
     """
 
     connector: Connector[S]
@@ -65,12 +65,14 @@ class Drive(Generic[S]):
     now: datetime = _EPOCH
     credential: Credential | None = None
     requests: list[Request] = field(default_factory=list[Request])
+    key: Callable[[str], str] = "key-{}".format
+    renewing: bool = False
 
     def http(self) -> Http:
-        """A handle whose keys are the step names, for readable tests."""
-        return Http(lambda step: f"key-{step}")
+        """A handle whose keys are made of the step names, for readable tests."""
+        return Http(self.key)
 
-    def run(self, make: Callable[[Http], Coroutine[Any, Any, R]]) -> Driven[R]:
+    def run(self, make: Callable[[Http], Coroutine[object, object, R]]) -> Driven[R]:
         """Drive `make(http)` to its end."""
         coroutine = make(self.http())
         done: Driven[Any] = Driven(None, [], [], [])
@@ -88,7 +90,7 @@ class Drive(Generic[S]):
             except Exception as error:
                 failure = error
 
-    def _perform(self, effect: Effect, done: Driven[Any]) -> Any:
+    def _perform(self, effect: object, done: Driven[Any]) -> Any:
         if isinstance(effect, Now):
             return self.now
         if isinstance(effect, Keep):
@@ -97,6 +99,8 @@ class Drive(Generic[S]):
         if isinstance(effect, Emit):
             done.pages.append((effect.observations, effect.cursor))
             return None
+        if not isinstance(effect, Send):
+            raise TypeError("a connector awaits only what its handle gives")
         done.requests.append(effect.request)
         response, outcome = self._exchange(effect.request)
         if outcome.kind is Class.EXPIRED and self._renew():
@@ -112,22 +116,20 @@ class Drive(Generic[S]):
 
     def _renew(self) -> bool:
         auth = self.connector.auth
-        if auth is None or auth.obtain is None or self._authless:
+        if auth is None or auth.obtain is None or self.renewing:
             return False
         obtain, old = auth.obtain, self.credential
         plain: Drive[S] = Drive(self.connector, self.settings, self.answers, self.now, None)
-        plain._authless = True
+        plain.renewing = True
         self.credential = plain.run(lambda http: obtain(self.settings, old, http)).result
         return True
 
-    _authless: bool = False
-
     def _exchange(self, request: Request) -> tuple[Response, Outcome]:
         auth = self.connector.auth
-        if auth is not None and auth.obtain is not None and self.credential is None and not self._authless:
+        if auth is not None and auth.obtain is not None and self.credential is None and not self.renewing:
             self._renew()
         headers: Mapping[str, str] = {}
-        if auth is not None and not self._authless:
+        if auth is not None and not self.renewing:
             headers = auth.headers(self.settings, self.credential, request, self.now)
         self.requests.append(request)
         response = self._answer(request, headers)
@@ -159,7 +161,7 @@ def drive(
     connector: Connector[S],
     settings: S,
     answers: Sandbox | Callable[[Request], Response] | Iterable[Response],
-    make: Callable[[Http], Coroutine[Any, Any, R]],
+    make: Callable[[Http], Coroutine[object, object, R]],
     *,
     now: datetime = _EPOCH,
     credential: Credential | None = None,

@@ -9,18 +9,19 @@ from enum import StrEnum
 
 from omnibridge.testing.conformance.subject import Blocked, Missed, NotApplicable, Subject
 
-__all__ = ["Check", "End", "Result", "Tier", "bronze", "run_check"]
+__all__ = ["Check", "End", "Result", "Tier", "bronze", "run_check", "silver"]
 
 
 class Tier(StrEnum):
     """How far a connector can be trusted; each tier holds the ones before it."""
 
     BRONZE = "bronze"
+    SILVER = "silver"
 
     @property
     def meaning(self) -> str:
         """What a connector of this tier does."""
-        return "It loads, can be configured, does not leak, and understands what it says it understands."
+        return _MEANINGS[self]
 
     @property
     def includes(self) -> tuple[Tier, ...]:
@@ -28,9 +29,18 @@ class Tier(StrEnum):
         return tuple(Tier)[: tuple(Tier).index(self) + 1]
 
 
+_MEANINGS = {
+    Tier.BRONZE: "It loads, can be configured, does not leak, and understands what it says it understands.",
+    Tier.SILVER: "It survives production: a restart, a repetition or a refusal loses nothing and doubles nothing.",
+}
+
+
 @dataclass(frozen=True)
 class Check:
-    """One promise. `means` says what must hold, `why` what breaks otherwise, `mend` what to do about a miss."""
+    """One promise. `means` says what must hold, `why` what breaks otherwise, `mend` what to do about a miss.
+
+    `excusable`: some vendors have nothing that it could be tried on; an author says so in `Conformance.without`.
+    """
 
     id: str
     tier: Tier
@@ -38,6 +48,7 @@ class Check:
     why: str
     mend: str
     run: Callable[[Subject], None]
+    excusable: bool = False
 
 
 class End(StrEnum):
@@ -70,10 +81,18 @@ Run = Callable[[Subject], None]
 
 def bronze(*, why: str, mend: str) -> Callable[[Run], Check]:
     """Makes a bronze check of a function: its name is the check's, its docstring what must hold."""
+    return _made(Tier.BRONZE, why, mend, excusable=False)
 
+
+def silver(*, why: str, mend: str, excusable: bool = False) -> Callable[[Run], Check]:
+    """Makes a silver check of a function."""
+    return _made(Tier.SILVER, why, mend, excusable=excusable)
+
+
+def _made(tier: Tier, why: str, mend: str, *, excusable: bool) -> Callable[[Run], Check]:
     def make(run: Run) -> Check:
         means = inspect.cleandoc(run.__doc__ or "").replace("\n", " ")
-        return Check(run.__name__.replace("_", "-"), Tier.BRONZE, means, why, mend, run)
+        return Check(run.__name__.replace("_", "-"), tier, means, why, mend, run, excusable)
 
     return make
 

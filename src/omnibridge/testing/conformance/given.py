@@ -5,16 +5,16 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeGuard, TypeVar
 
-from omnibridge.connector import Inbound, Sandbox, Settings
+from omnibridge.connector import Class, Inbound, Request, Response, Sandbox, Settings
 from omnibridge.errors import ConfigError
 from omnibridge.event import Event
 from omnibridge.model import Command, Entity
 
-__all__ = ["AnyConformance", "Arrival", "Conformance", "Write", "examples"]
+__all__ = ["Answer", "AnyConformance", "Arrival", "Conformance", "Write", "examples"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -52,6 +52,20 @@ class Write:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer of the vendor and what it means: one of each class that it gives, refusals inside a 200 too.
+
+    `request` is what it answers (default: a reading GET). `after` is the wait that it asks for.
+    """
+
+    name: str
+    response: Response
+    means: Class
+    request: Request = field(default_factory=lambda: Request("GET", "/", reads=True))
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conformance(Generic[S]):
     """One connector's part of `conformance.py`.
 
@@ -60,6 +74,10 @@ class Conformance(Generic[S]):
     unsigned delivery the vendor's. `unsigned` says why the vendor's signature does not cover the body, where it does
     not. `sandbox` makes a filled sandbox, a new one each time (default: the connector's own, empty). `now` is the
     time at which all of it happens. `golden` is the folder of golden files (default: beside `conformance.py`).
+
+    `answers` are examples of the vendor's answers. `change` changes one thing in such a sandbox that webhooks, polls
+    and reads all tell, and gives the vendor's deliveries about it. `without` names, by the check that asks for it, what
+    the vendor does not have, and says why that is so: `{"signature-expired": "Acme signs no time"}`.
     """
 
     connector: str
@@ -72,6 +90,9 @@ class Conformance(Generic[S]):
     sandbox: Callable[[S], Sandbox] | None = None
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     golden: Path | None = None
+    answers: Sequence[Answer] = ()
+    change: Callable[[S, Any], Sequence[Arrival]] | None = None
+    without: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 AnyConformance = Conformance[Any]

@@ -18,7 +18,7 @@ _WRITE = "run pytest with --write-golden, read what it wrote, and keep it"
 
 def compare(subject: Subject, folder: str, name: str, now: str) -> None:
     """Hold `now` against the golden file `folder/name.json`, or write it. Raises Missed with the differences."""
-    file = (subject.given.golden or subject.home / "golden") / folder / f"{name}.json"
+    file = subject.golden / folder / f"{name}.json"
     if subject.write_golden:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(now, "utf-8")

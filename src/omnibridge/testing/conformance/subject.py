@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ from pydantic import ValidationError
 from omnibridge.channel import Channel
 from omnibridge.connector import (
     AnyConnector,
+    Cursor,
+    Deliver,
     Delivery,
     Http,
     Inbound,
@@ -33,6 +36,7 @@ from omnibridge.event import Event
 from omnibridge.model import Command, Entity
 from omnibridge.registry import GROUP, Registry
 from omnibridge.testing.conformance.given import AnyConformance, Arrival, Write
+from omnibridge.testing.conformance.hand import Hand, through
 from omnibridge.testing.drive import Drive, Driven
 
 __all__ = ["CHANNEL", "PUBLIC_URL", "Blocked", "Missed", "NotApplicable", "Subject"]
@@ -97,6 +101,11 @@ class Subject:
         except OmniBridgeError:
             raise Blocked("hook") from None
 
+    @property
+    def golden(self) -> Path:
+        """The folder of golden files."""
+        return self.given.golden or self.home / "golden"
+
     @cached_property
     def readme(self) -> str:
         """The nearest README.md from the folder of `conformance.py` upwards."""
@@ -142,6 +151,10 @@ class Subject:
             received=self.given.now,
         )
 
+    def raw(self, url: str, headers: Mapping[str, str], body: bytes) -> Inbound:
+        """A delivery that a sandbox sent."""
+        return Inbound(CHANNEL, url, headers, body, self.given.now)
+
     def signed(self, arrival: Arrival) -> Inbound:
         """A delivery as the vendor signs it."""
         if self.given.sign is None:
@@ -158,10 +171,15 @@ class Subject:
         return self.connector.polls
 
     def poll(
-        self, poll: Poll[Settings], answers: Sandbox | Callable[[Request], Response] | None = None
+        self,
+        poll: Poll[Settings],
+        answers: Sandbox | Callable[[Request], Response] | None = None,
+        *,
+        cursor: Cursor | None = None,
+        hand: Hand | None = None,
     ) -> Driven[None]:
-        """A first run of a poll, to its end."""
-        return self.drive(lambda http: poll.run(self.settings, None, http), answers)
+        """A run of a poll, to its end; the first one, where there is no cursor."""
+        return self.drive(lambda http: poll.run(self.settings, cursor, http), answers, hand=hand)
 
     # -- out -------------------------------------------------------------------------------------------------------
 
@@ -188,28 +206,48 @@ class Subject:
         type_ = f"command.{value.KIND}" if isinstance(value, Command) else f"{value.KIND}.{write.verb}"
         return Event.make(type_, value, id="conformance", source="/conformance", time=self.given.now)
 
-    def deliver(
-        self, write: Write, answers: Sandbox | Callable[[Request], Response] | None = None
-    ) -> Driven[Receipt | Later]:
-        """Deliver an example, to a sandbox or to whoever answers."""
-        event = self.event(write)
-        slot = Channel(CHANNEL, self.connector, self.settings).slot(event)
+    def slot(self, write: Write) -> Deliver[Settings]:
+        """The function that takes an example."""
+        slot = Channel(CHANNEL, self.connector, self.settings).slot(self.event(write))
         if slot is None:
             raise Missed(f"nothing in `delivers` takes {write.name}")
-        delivery = Delivery(
+        return slot
+
+    def briefing(self, write: Write) -> Delivery:
+        """What a delivering function is told beside the example."""
+        return Delivery(
             key="00000000-0000-5000-8000-000000000001",
             channel=CHANNEL,
-            event=event,
+            event=self.event(write),
             own=write.own,
             references=write.references,
             related=write.related,
             known=write.known,
             custom=dict(write.custom),
         )
+
+    def deliver(
+        self,
+        write: Write,
+        answers: Sandbox | Callable[[Request], Response] | None = None,
+        *,
+        briefing: Delivery | None = None,
+        hand: Hand | None = None,
+        key: Callable[[str], str] = "key-{}".format,
+        later: timedelta = timedelta(0),
+    ) -> Driven[Receipt | Later]:
+        """Deliver an example, to a sandbox or to whoever answers."""
+        slot, delivery = self.slot(write), briefing or self.briefing(write)
         value: Entity | Command | Event = write.value
-        return self.drive(lambda http: slot.run(self.settings, value, delivery, http), answers)
+        return self.drive(
+            lambda http: slot.run(self.settings, value, delivery, http), answers, hand=hand, key=key, later=later
+        )
 
     # -- the vendor ------------------------------------------------------------------------------------------------
+
+    def excuse(self, check: str) -> str | None:
+        """Why the vendor has nothing to try a check on, where the author says so."""
+        return self.given.without.get(check)
 
     def sandbox(self) -> Sandbox:
         """A new imitation of the vendor, as the author fills it."""
@@ -224,6 +262,11 @@ class Subject:
         self,
         make: Callable[[Http], Coroutine[object, object, R]],
         answers: Sandbox | Callable[[Request], Response] | None = None,
+        *,
+        hand: Hand | None = None,
+        key: Callable[[str], str] = "key-{}".format,
+        later: timedelta = timedelta(0),
     ) -> Driven[R]:
-        """Run one of the connector's coroutines to its end."""
-        return Drive(self.connector, self.settings, answers or self.sandbox(), self.given.now).run(make)
+        """Run one of the connector's coroutines to its end; `hand` stands between it and whoever answers."""
+        drive = Drive(self.connector, self.settings, answers or self.sandbox(), self.given.now + later, key=key)
+        return drive.run(make if hand is None else lambda http: through(make(http), hand))

@@ -1,0 +1,102 @@
+"""The healthy example at silver: what `omnibridge new` writes, with what the tutorial lets its reader add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acme_connector import run, write_acme
+from acme_mutant import Change, apply
+from pages import blocks, insert
+
+from omnibridge.testing.conformance import CHECKS
+
+__all__ = ["EXTRAS", "finish", "write_finished"]
+
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "silver-connector.md"
+
+
+def finish(folder: Path) -> None:
+    """Do what the tutorial says."""
+    for block in blocks(_PAGE.read_text("utf-8")):
+        if name := block.word("insert"):
+            insert(folder / name, block)
+    run(folder, tuple(check for check in CHECKS if check.id == "cursors-known"), write_golden=True)
+
+
+def write_finished(into: Path, extra: str | None = None) -> Path:
+    """A fresh one, with one of EXTRAS where a check needs it."""
+    folder = write_acme(into)
+    if extra is not None:
+        apply(folder, EXTRAS[extra])
+    finish(folder)
+    return folder
+
+
+_SRC = "src/omnibridge_acme/"
+
+EXTRAS: dict[str, tuple[Change, ...]] = {
+    "login": (
+        Change(
+            _SRC + "connector.py",
+            '    return {"authorization": f"Bearer {settings.token.get_secret_value()}"}\n',
+            '    return {"authorization": f"Bearer {credential.values[\'session\']}"} if credential else {}\n\n\n'
+            "async def _login(settings: AcmeSettings, old: Credential | None, http: Http) -> Credential:\n"
+            '    answer = await http.query("/login", json={"token": settings.token.get_secret_value()})\n'
+            '    return Credential({"session": answer.json()["session"]})\n',
+        ),
+        Change(_SRC + "connector.py", "Auth(headers=_headers)", "Auth(headers=_headers, obtain=_login)"),
+        Change(
+            _SRC + "sandbox.py",
+            '        if not same(f"Bearer {self.settings.token.get_secret_value()}",',
+            '        if request.path.endswith("/login"):\n            return json_response({"session": "session-1"})\n'
+            '        if not same("Bearer session-1",',
+        ),
+    ),
+    "subscriptions": (
+        Change(
+            _SRC + "connector.py",
+            "CONNECTOR: Connector",
+            "def _desired(settings: AcmeSettings, url: str) -> Sequence[Subscription]:\n"
+            '    return [Subscription("customer.updated", url)]\n\n\n'
+            "async def _list(settings: AcmeSettings, http: Http) -> Sequence[Subscription]:\n"
+            '    rows = (await http.get("/hooks")).json()\n'
+            '    return [Subscription("customer.updated", row["url"], row["id"]) for row in rows]\n\n\n'
+            "async def _create(settings: AcmeSettings, one: Subscription, http: Http) -> None:\n"
+            '    await http.put("/hooks", json={"url": one.url}, protection=Upsert())\n\n\n'
+            "async def _delete(settings: AcmeSettings, one: Subscription, http: Http) -> None:\n"
+            '    await http.delete(f"/hooks/{one.id}", protection=Upsert())\n\n\n'
+            "CONNECTOR: Connector",
+        ),
+        Change(_SRC + "connector.py", "import Mapping\n", "import Mapping, Sequence\n"),
+        Change(
+            _SRC + "connector.py",
+            "    Redelivery,\n",
+            "    Redelivery,\n    Subscription,\n    Subscriptions,\n    Upsert,\n",
+        ),
+        Change(
+            _SRC + "connector.py",
+            "    polls=(",
+            "    subscriptions=Subscriptions(desired=_desired, list=_list, create=_create, delete=_delete),\n"
+            "    polls=(",
+        ),
+        Change(
+            _SRC + "sandbox.py",
+            '        _, found, id = request.path.partition("/customers")\n',
+            '        if "/hooks" in request.path:\n            return self._hooked(request)\n'
+            '        _, found, id = request.path.partition("/customers")\n',
+        ),
+        Change(
+            _SRC + "sandbox.py",
+            "    def _list(self, after",
+            "    def _hooked(self, request: SandboxRequest) -> Response:\n"
+            '        hooks = self.__dict__.setdefault("hooks", [])\n'
+            '        if request.method == "PUT":\n'
+            '            hooks.append({"id": f"h{len(self.log)}", "url": request.json()["url"]})\n'
+            '        if request.method == "DELETE":\n'
+            '            hooks[:] = [hook for hook in hooks if not request.path.endswith(hook["id"])]\n'
+            "        return json_response(hooks)\n\n"
+            "    def _list(self, after",
+        ),
+    ),
+}
+"""Parts that the written package does not have: a login whose session is renewed, and kept subscriptions."""
