@@ -167,12 +167,12 @@ def test_what_the_keyring_alone_sealed_before_opens_even_when_it_looks_numbered(
 
 def test_digests_need_the_secret_and_graves_outlive_a_torn_end(tmp_path):
     seal = KeyringSeal.load(tmp_path / "a.keyring", create=True)
-    mark = seal.prepare()
+    mark = seal.prepare(create=True)
     same = KeyringSeal.load(tmp_path / "a.keyring", create=False)
-    assert same.prepare() == mark
+    assert same.prepare(create=True) == mark
     assert same.digest("email", "ann@example.com") == seal.digest("email", "ann@example.com")
     other = KeyringSeal.load(tmp_path / "b.keyring", create=True)
-    assert other.prepare() != mark
+    assert other.prepare(create=True) != mark
     assert other.digest("email", "ann@example.com") != seal.digest("email", "ann@example.com")
     ann, bob = seal.digest("email", "ann@example.com"), seal.digest("email", "bob@example.com")
     seal.bury([ann])

@@ -107,7 +107,7 @@ class Accepted(NamedTuple):
 
 
 class InboxRow(NamedTuple):
-    """A row of the inbox. `error` says why it is invalid."""
+    """A row of the inbox. `error` says why it is invalid. `shredded`: its key is destroyed, so it has no content."""
 
     id: int
     channel: str
@@ -117,6 +117,7 @@ class InboxRow(NamedTuple):
     meta: Mapping[str, Any]
     body: bytes
     error: str | None = None
+    shredded: bool = False
 
 
 class EntityKey(NamedTuple):
@@ -132,6 +133,7 @@ class Known(NamedTuple):
 
     `id` is the canonical id (None: no reference yet). `shadow` and `entity` are JSON; revisions count writes from 1
     (0: there is none) and guard against writes in between. `version` is the shadow's, as the connector wrote it.
+    `party` is whom the entity is about.
     """
 
     id: str | None = None
@@ -141,6 +143,7 @@ class Known(NamedTuple):
     deleted: bool = False
     entity: bytes | None = None
     entity_rev: int = 0
+    party: str | None = None
 
 
 class ReferenceWrite(NamedTuple):
@@ -162,15 +165,21 @@ class ShadowWrite(NamedTuple):
     content: bytes
     version: str | None
     deleted: bool = False
+    party: str | None = None
 
 
 class EntityWrite(NamedTuple):
-    """A canonical entity as JSON. `rev` is the revision it was computed from."""
+    """A canonical entity as JSON. `rev` is the revision it was computed from.
+
+    `party` here and elsewhere: whom it is about, a customer's canonical id or `contact:` with an address; None for
+    what is about nobody. What belongs to one party is sealed under one key, and ends with it.
+    """
 
     kind: str
     id: str
     rev: int
     content: bytes
+    party: str | None = None
 
 
 class StoredEvent(NamedTuple):
@@ -181,6 +190,7 @@ class StoredEvent(NamedTuple):
     recorded: datetime
     seq: int = 0
     inbox_id: int | None = None
+    party: str | None = None
 
 
 class NewDelivery(NamedTuple):
@@ -211,6 +221,7 @@ class Processed(NamedTuple):
     """What processing one inbox row came to. With `invalid` set, everything else is empty.
 
     `later` (without anything else) leaves the row pending: it must wait for a create that is under way.
+    `parties`: everybody whom the row says something about.
     """
 
     inbox_id: int
@@ -221,6 +232,7 @@ class Processed(NamedTuple):
     events: tuple[StoredEvent, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
     later: bool = False
+    parties: tuple[str, ...] = ()
 
 
 class Step(NamedTuple):
@@ -327,10 +339,12 @@ class Retention(NamedTuple):
     """What may go: settled work older than `settled_before`, dedupe keys older than `dedupe_before`.
 
     `max_bytes` removes the oldest settled work beyond that size of file. Undelivered work, invalid rows, dead
-    letters and references are never touched.
+    letters and references are never touched. Processed inbox rows received before `raw_before`
+    (default: `settled_before`) go, and their keys with them.
     """
 
     settled_before: datetime
     dedupe_before: datetime
     max_bytes: int | None = None
     max_attempts: int = 50
+    raw_before: datetime | None = None

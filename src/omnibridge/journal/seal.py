@@ -57,8 +57,8 @@ class Seal(Protocol):
         """16 bytes that only this installation can compute: finds a value again without keeping it."""
         ...
 
-    def prepare(self) -> bytes | None:
-        """Make what writing needs where it is missing; a mark of the keys, to know them again by (None: no matter)."""
+    def prepare(self, *, create: bool) -> bytes | None:
+        """A mark of the keys, to know them again by (None: no matter); with `create`, make what is missing. Blocks."""
         ...
 
     def bury(self, marks: Iterable[bytes]) -> None:
@@ -96,7 +96,7 @@ class ClearSeal:
         """A hash without a secret."""
         return _digest(b"", parts)
 
-    def prepare(self) -> bytes | None:
+    def prepare(self, *, create: bool) -> bytes | None:
         """There are no keys to tell apart."""
         return None
 
@@ -182,7 +182,7 @@ class KeyringSeal:
         if found is None:
             return None
         if len(self._ciphers) >= _CIPHERS:
-            del self._ciphers[next(iter(self._ciphers))]
+            self._ciphers.pop(next(iter(self._ciphers)), None)
         cipher = self._ciphers[key] = AESGCM(found)
         return cipher
 
@@ -229,13 +229,13 @@ class KeyringSeal:
 
     # -- what finds things again -----------------------------------------------------------------------------------
 
-    def prepare(self) -> bytes | None:
-        """Make the keystore with its secret where there is none; a mark of that secret. Raises StorageError."""
+    def prepare(self, *, create: bool) -> bytes | None:
+        """A mark of the keystore's secret; with `create`, makes one where there is none. Raises StorageError."""
         if self._store is None:
             return None
         folder = self._store.folder
         try:
-            if not (folder / "secret").exists():
+            if create and not (folder / "secret").exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
                 write_synced(folder / "secret.partial", os.urandom(32))
                 os.rename(folder / "secret.partial", folder / "secret")

@@ -33,7 +33,7 @@ from omnibridge.journal.rows import (
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_connection import Connection, connect
 from omnibridge.journal.sqlite_copy import copy, problems
-from omnibridge.journal.sqlite_file import lock, open_memory, open_reader, open_writer, prepare
+from omnibridge.journal.sqlite_file import check_keys, lock, open_memory, open_reader, open_writer, prepare
 from omnibridge.journal.sqlite_identities import Identities
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
@@ -56,6 +56,7 @@ class SqliteJournal(Identities):
     def __init__(self, ledger: Ledger, reading: Reading, seal: Seal, clock: Clock) -> None:
         super().__init__(ledger, reading, seal)
         self._clock = clock
+        ledger.destroy = seal.destroy
         # What was accepted last and waits for its processing, which is next: so it need not be read and opened again.
         self._accepted: dict[int, InboxRow] = {}
 
@@ -93,7 +94,7 @@ class SqliteJournal(Identities):
     async def process(self, batch: Sequence[Processed]) -> None:
         """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
         rows = self._columns.batch(batch, self._clock.now())
-        new = await self._write(partial(intake.process, self._ledger, rows), guarded=True)
+        new = await self._store(rows, partial(intake.process, self._ledger, rows))
         for item in batch:
             self._accepted.pop(item.inbox_id, None)
             routed = {delivery.event for delivery in item.deliveries}
@@ -131,6 +132,8 @@ class SqliteJournal(Identities):
     def release(self, ids: Sequence[int]) -> None:
         """Give claims back without an attempt. A claim asked for after this may have them."""
         self._send(partial(lanes.release, self._ledger, tuple(ids)))
+        for id in ids:
+            self._columns.left(id)
 
     async def references(
         self, channel: str, ids: Sequence[tuple[str, str]]
@@ -175,6 +178,7 @@ class SqliteJournal(Identities):
         references = [reference(one) for one in settled.references]
         inbox = [self._columns.intake(item) for item in settled.inbox]
         await self._write(partial(intake.settle_all, self._ledger, outcome, references, inbox))
+        self._columns.left(settled.id)
 
     # -- small state -----------------------------------------------------------------------------------------------
 
@@ -202,9 +206,10 @@ class SqliteJournal(Identities):
         settled work goes until it is not, or nothing is left that may go.
         """
         gone = 0
-        before = micros(policy.settled_before)
+        settled, raw = micros(policy.settled_before), micros(policy.raw_before or policy.settled_before)
         for sweep in care.SWEEPS:
             after: int | None = 0
+            before = raw if sweep is care.sweep_inbox else settled
             while after is not None:
                 swept = await self._mend(partial(sweep, self._ledger, after, before))
                 gone, after = gone + swept.gone, swept.after
@@ -266,7 +271,7 @@ async def open_journal(
     place = os.fspath(path)
     with ExitStack() as held:
         # In a thread: recovering a long log takes a while, and the event loop may be serving already.
-        ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, vfs, attach, held)
+        ledger, reader, checkpoints = await anyio.to_thread.run_sync(_open_file, place, seal, vfs, attach, held)
         journal = SqliteJournal(ledger, Reading(reader), seal, clock)
         journal.start_threads(checkpoints, partial(open_reader, place, vfs))
         try:
@@ -276,7 +281,7 @@ async def open_journal(
 
 
 def _open_file(
-    path: str, vfs: str | None, attach: bool, held: ExitStack
+    path: str, seal: Seal, vfs: str | None, attach: bool, held: ExitStack
 ) -> tuple[Ledger, Connection, Connection | None]:
     """The writing side, and connections for reading and for checkpoints; blocks. What `held` holds is the lock."""
     with ExitStack() as opened:
@@ -292,6 +297,7 @@ def _open_file(
             if checkpoints is not None:
                 opened.callback(checkpoints.close)
             ledger = Ledger(writer, alone=not attach)
+            check_keys(writer, seal, path, attach=attach)
         except apsw.Error as error:
             raise StorageError(
                 f"the journal cannot be opened: {error}", where=path, remedy="check its disk, or restore a backup"

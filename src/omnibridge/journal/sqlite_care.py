@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from omnibridge.journal.seal import key_of
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_values import Row
 
@@ -76,19 +77,19 @@ def sweep_events(ledger: Ledger, after: int, before: int) -> Swept:
 
 
 def sweep_inbox(ledger: Ledger, after: int, before: int) -> Swept:
-    """Processed inbox rows received before a time."""
+    """Processed inbox rows received before a time, with their keys: so they end in backups too."""
     rows = ledger.rows(
-        "SELECT id, received, channel, EXISTS (SELECT 1 FROM inbox_open o WHERE o.id = inbox.id) FROM inbox"
-        " WHERE id > ? AND id < (SELECT max(id) FROM inbox) ORDER BY id LIMIT ?",
+        "SELECT id, received, channel, EXISTS (SELECT 1 FROM inbox_open o WHERE o.id = inbox.id), substr(body, 1, 8)"
+        " FROM inbox WHERE id > ? AND id < (SELECT max(id) FROM inbox) ORDER BY id LIMIT ?",
         (after, _ROWS),
     )
-    gone = 0
-    for id, received, channel, open in rows:
-        if received < before and not open:
-            ledger.execute("DELETE FROM inbox WHERE id = ?", (id,))
-            ledger.count("inbox", channel, "done", -1)
-            gone += 1
-    return Swept(gone, _next(rows, before))
+    old = [row for row in rows if row[1] < before and not row[3]]
+    ledger.destroy([key for key in (key_of(row[4]) for row in old) if key is not None])
+    for id, _, channel, _, _ in old:
+        ledger.execute("DELETE FROM inbox WHERE id = ?", (id,))
+        ledger.execute("DELETE FROM inbox_party WHERE inbox = ?", (id,))
+        ledger.count("inbox", channel, "done", -1)
+    return Swept(len(old), _next(rows, before))
 
 
 Sweep = Callable[[Ledger, int, int], Swept]

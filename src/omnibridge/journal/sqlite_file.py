@@ -7,11 +7,13 @@ from pathlib import Path
 
 import apsw
 
-from omnibridge.errors import SchemaError, StorageError
+from omnibridge.errors import ConfigError, SchemaError, StorageError
+from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
 from omnibridge.journal.sqlite_schema import VERSION, check_ours, migrate
+from omnibridge.journal.sqlite_values import Row
 
-__all__ = ["lock", "open_memory", "open_reader", "open_writer", "prepare", "sync_folder"]
+__all__ = ["check_keys", "lock", "open_memory", "open_reader", "open_writer", "prepare", "sync_folder"]
 
 # Earlier ones can corrupt a database when its log is reset (https://sqlite.org/wal.html#walresetbug).
 _OLDEST = (3, 51, 3)
@@ -99,6 +101,27 @@ def open_writer(path: str, vfs: str | None, *, attach: bool = False) -> Connecti
         db.close()
         raise
     return db
+
+
+def check_keys(db: Connection, seal: Seal, path: str, *, attach: bool) -> None:
+    """See that these are the keys that the journal was written with, and make them for one that has none.
+
+    Raises ConfigError when they are another journal's or gone: nobody may write under keys that cannot read.
+    """
+    found: list[Row] = db.execute("SELECT mark FROM keystore").fetchall()
+    if not found and attach:
+        return
+    mark = seal.prepare(create=not found)
+    if mark is None:
+        return
+    if not found:
+        db.execute("INSERT INTO keystore VALUES (?)", (mark,)).fetchall()
+    elif mark != found[0][0]:
+        raise ConfigError(
+            "the folder of keys belongs to another journal",
+            where=path,
+            remedy="put the folder beside the keyring that was there when this journal was written",
+        )
 
 
 def open_reader(path: str, vfs: str | None) -> Connection:

@@ -121,7 +121,7 @@ class Identities(Looking):
             tuple((_bytes(key),) for key in outcome.unblocked),
             tuple((dirty.root, b"" if dirty.key is None else _bytes(dirty.key)) for dirty in outcome.dirty),
         )
-        await self._write(partial(identity.identify, self._ledger, rows), guarded=True)
+        await self._store(rows.batch, partial(identity.identify, self._ledger, rows))
 
     def _now(self) -> datetime:
         raise NotImplementedError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from omnibridge.journal.protocol import Conflict
-from omnibridge.journal.sqlite_intake import Batch, write_entities, write_events
+from omnibridge.journal.sqlite_intake import Batch, write_entities, write_events, write_parties
 from omnibridge.journal.sqlite_lanes import join_lanes
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_values import Value
@@ -188,6 +188,7 @@ def identify(ledger: Ledger, outcome: Outcome) -> set[tuple[Value, Value]]:
     """
     if _revision(ledger) != outcome.rev:
         raise Conflict("what is known about these customers has moved")
+    write_parties(ledger, outcome.batch)
     write_entities(ledger, outcome.batch.entities)
     for kind, id in outcome.gone:
         ledger.execute("DELETE FROM entities WHERE kind = ? AND id = ?", (kind, id))

@@ -27,6 +27,7 @@ __all__ = [
     "start",
     "write_entities",
     "write_events",
+    "write_parties",
 ]
 
 _DEDUPE = "INSERT OR IGNORE INTO dedupe VALUES (?, ?)"
@@ -41,13 +42,16 @@ _FIRST_SHADOW = """INSERT INTO known (version, deleted, shadow, id, channel, kin
     VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (channel, kind, external_id) DO UPDATE
     SET version = excluded.version, deleted = excluded.deleted, shadow = excluded.shadow,
     id = coalesce(excluded.id, id), rev = 1 WHERE rev = 0"""
-_ENTITY = "UPDATE entities SET content = ?, rev = rev + 1 WHERE kind = ? AND id = ? AND rev = ?"
-_FIRST_ENTITY = """INSERT INTO entities (content, kind, id, rev) VALUES (?, ?, ?, 1)
+_ENTITY = "UPDATE entities SET content = ?, party = ?, rev = rev + 1 WHERE kind = ? AND id = ? AND rev = ?"
+_FIRST_ENTITY = """INSERT INTO entities (content, party, kind, id, rev) VALUES (?, ?, ?, ?, 1)
     ON CONFLICT (id, kind) DO NOTHING"""
 _EVENT = """INSERT INTO events (seq, id, source, type, subject, time, datacontenttype, dataschema, extensions, channel,
-    recorded, inbox_id, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id, source) DO NOTHING"""
+    recorded, inbox_id, content, party) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id, source) DO NOTHING"""
 _EVENT_SEQ = "SELECT seq FROM events WHERE id = ? AND source = ?"
 _CLOSE = "DELETE FROM inbox_open WHERE id = ? RETURNING channel, state"
+_PARTY = "INSERT OR IGNORE INTO parties VALUES (?, ?)"
+_LINK = "INSERT OR IGNORE INTO inbox_party VALUES (?, ?)"
 _INVALID = "SELECT channel, state FROM inbox_open WHERE id = ?"
 
 _STEP = """INSERT INTO steps (delivery, name, generation, key, request, response) VALUES (?, ?, ?, ?, ?, ?)
@@ -76,11 +80,15 @@ class Batch(NamedTuple):
 
     references: list[tuple[str, str, str, str]]
     known: list[KnownRow]
-    entities: list[tuple[int, tuple[bytes, str, str]]]
+    entities: list[tuple[int, tuple[bytes, str | None, str, str]]]
     events: list[tuple[Value, ...]]
     deliveries: list[NewRow]
     done: list[int]
     invalid: list[tuple[int, str]]
+    parties: dict[str, int]
+    """Those not known to have a key, and the key that was taken for each."""
+    links: list[tuple[str, int]]
+    """Whom inbox rows are about."""
 
 
 def accept(ledger: Ledger, item: Intake) -> int:
@@ -102,17 +110,20 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
     Raises Conflict before anything is counted; the caller must then roll back to where it was.
     """
     execute, changes = ledger.execute, ledger.db.changes
+    write_parties(ledger, batch)
     for rev, values in batch.known:
         if rev:
             execute(_SHADOW, (*values, rev))
         else:
             execute(_FIRST_SHADOW, values)
         if not changes():
-            raise Conflict("the shadow of {4}/{5}/{6} has moved".format(*values))
+            raise Conflict("the shadow of a {5} of {4} has moved".format(*values))
     write_entities(ledger, batch.entities)
     for reference in batch.references:
         execute(_REFERENCE, reference)
     new = write_events(ledger, batch)
+    for link in batch.links:
+        execute(_LINK, link)
     for id in batch.done:
         for channel, state in ledger.rows(_CLOSE, (id,)):
             ledger.move("inbox", channel, state, "done")
@@ -123,7 +134,15 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
     return new
 
 
-def write_entities(ledger: Ledger, entities: Sequence[tuple[int, tuple[bytes, str, str]]]) -> None:
+def write_parties(ledger: Ledger, batch: Batch) -> None:
+    """Give keys to whom has none. Raises Conflict when somebody has one after all."""
+    for party in batch.parties.items():
+        ledger.execute(_PARTY, party)
+        if not ledger.db.changes():
+            raise Conflict("somebody has a key already")
+
+
+def write_entities(ledger: Ledger, entities: Sequence[tuple[int, tuple[bytes, str | None, str, str]]]) -> None:
     """Write entities. Raises Conflict when the revision of one has moved."""
     for rev, content in entities:
         if rev:
@@ -131,7 +150,7 @@ def write_entities(ledger: Ledger, entities: Sequence[tuple[int, tuple[bytes, st
         else:
             ledger.execute(_FIRST_ENTITY, content)
         if not ledger.db.changes():
-            raise Conflict("the entity {1}/{2} has moved".format(*content))
+            raise Conflict("the entity {2}/{3} has moved".format(*content))
 
 
 def write_events(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:

@@ -44,7 +44,7 @@ _HEADS = """SELECT id, due FROM deliveries WHERE channel = ? AND state = 'ready'
 _CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created,
     d.payload, d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL,
     EXISTS (SELECT 1 FROM steps WHERE delivery = d.id),
-    e.id, e.source, e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content
+    e.id, e.source, e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.extensions, e.content, e.party
     FROM deliveries d LEFT JOIN events e ON e.seq = d.event WHERE d.id = ?"""
 _STEPS = "SELECT name, generation, key, request, response FROM steps WHERE delivery = ? ORDER BY id"
 _ARCHIVE = """INSERT INTO attempts (delivery, at, outcome, seconds, code, text)

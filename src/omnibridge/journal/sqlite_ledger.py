@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from omnibridge.journal.sqlite_connection import Connection
@@ -28,12 +28,15 @@ class Ledger:
 
     Only the journal's writer touches it. Ids are counted here, since no other process may add rows: so a row is
     told its id without asking SQLite. Others may mend rows, so counts are written as differences. `alone` is False
-    for such another.
+    for such another. `destroy` ends keys on disk, before the rows that they sealed go: so that none is forgotten.
     """
+
+    destroy: Callable[[Sequence[int]], None]
 
     def __init__(self, db: Connection, *, alone: bool = True) -> None:
         self.db = db
         self.alone = alone
+        self.destroy = lambda _: None
         self.cursor = db.cursor()
         self.execute = self.cursor.execute
         self.claims: dict[int, Claim] = {}

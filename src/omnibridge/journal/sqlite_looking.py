@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
+from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.rows import Counts, DeliveryRow, InboxRow, ReferenceWrite, StoredEvent
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_calls import Calls
+from omnibridge.journal.sqlite_intake import Batch
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_rows import Columns, counts
 from omnibridge.journal.sqlite_values import micros
 
 __all__ = ["Looking"]
+
+T = TypeVar("T")
 
 
 class Looking(Calls):
@@ -25,6 +30,18 @@ class Looking(Calls):
     def __init__(self, ledger: Ledger, reading: Reading, seal: Seal) -> None:
         super().__init__(ledger, reading)
         self._columns = Columns(seal)
+
+    async def _store(self, batch: Batch, work: Callable[[], T]) -> T:
+        """Write a batch, guarded. Raises Conflict as `work` does; with whom it met by then, the next try succeeds."""
+        try:
+            done = await self._write(work, guarded=True)
+        except Conflict:
+            # Perhaps somebody has a key whom nobody had met since the start.
+            found = await self._read(partial(self._reading.parties, tuple(batch.parties)))
+            self._columns.parties.remember({row[0]: row[1] for row in found})
+            raise
+        self._columns.parties.remember(batch.parties)
+        return done
 
     async def event(self, id: str) -> StoredEvent | None:
         """An event by its id, or by a beginning of at least 6 characters that no other id has."""

@@ -13,7 +13,7 @@ __all__ = ["EVENT", "Reading"]
 EVENT = "id, source, type, subject, time, datacontenttype, dataschema, extensions, content"
 """The columns of an event as `sqlite_rows.event` takes them."""
 
-_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id FROM events "  # noqa: S608 - only constants
+_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id, party FROM events "  # noqa: S608 - only constants
 _INBOX = "SELECT i.id, i.channel, i.origin, coalesce(o.state, 'done'), i.received, i.meta, i.body, o.error "
 _DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.state, d.attempts, d.created,
     d.due, d.route, e.id, e.source, e.type, d.at, d.outcome, d.seconds, d.code, d.text
@@ -47,7 +47,7 @@ class Reading:
 
     def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
         """For each (channel, kind, external id) none or one row."""
-        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev FROM known k
+        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev, e.party FROM known k
             LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
             WHERE k.channel = ? AND k.kind = ? AND k.external_id = ?"""
         return [self.rows(sql, key) for key in keys]
@@ -77,6 +77,10 @@ class Reading:
             OR d.id IN (SELECT id FROM deliveries WHERE channel = ?1 AND state = 'ready' AND due <= ?2
                 ORDER BY priority, due, id LIMIT ?3))"""
         return self.rows(sql, (channel, now, limit))
+
+    def parties(self, ids: Sequence[str]) -> list[Row]:
+        """The (id, key) of those parties that have a key."""
+        return [row for id in ids for row in self._rows("SELECT id, key FROM parties WHERE id = ?", (id,))]
 
     def cursor(self, channel: str, name: str) -> list[Row]:
         """A cursor's content."""

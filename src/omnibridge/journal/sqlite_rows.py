@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, overload
 
@@ -27,9 +28,10 @@ from omnibridge.journal.rows import (
     StoredEvent,
     Task,
 )
-from omnibridge.journal.seal import Seal
+from omnibridge.journal.seal import GENERAL, Seal, Shredded, key_of
 from omnibridge.journal.sqlite_intake import Batch, Intake, KnownRow
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome
+from omnibridge.journal.sqlite_parties import Parties
 from omnibridge.journal.sqlite_values import (
     Row,
     Value,
@@ -50,12 +52,19 @@ _OPEN_STATES = frozenset({DeliveryState.READY, DeliveryState.PARKED})
 
 
 class Columns:
-    """Turns values into columns and back with one seal. Raises StorageError for what the seal cannot open."""
+    """Turns values into columns and back with one seal. Raises StorageError for what the seal cannot open.
+
+    What was shredded is read as nothing: somebody is being erased just now, or the file is older than an erasure.
+    """
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal.seal
         self._open = seal.open
+        self._take = seal.take
+        self.parties = Parties(seal)
         self._events: dict[tuple[str, str], Event] = {}
+        self._exchanges: dict[int, int] = {}
+        """The keys of the deliveries that workers run, for what is kept of their exchanges."""
 
     @overload
     def seal(self, content: bytes, context: str) -> bytes: ...
@@ -77,24 +86,32 @@ class Columns:
         """The payload of such a column."""
         return None if content is None else self._open(content, context)
 
+    def _still(self, content: bytes | None, context: str) -> bytes | None:
+        """The payload of a column, or None when it was shredded."""
+        try:
+            return None if content is None else self._open(content, context)
+        except Shredded:
+            return None
+
     # -- in --------------------------------------------------------------------------------------------------------
 
     def intake(self, item: NewInbox) -> Intake:
-        """A new inbox row."""
+        """A new inbox row, under a key of its own."""
+        key = self._take("row")
         return Intake(
             None if item.dedupe is None else dedupe_hash(item.channel, item.dedupe),
             item.channel,
             (
                 item.origin.value,
                 micros(item.received),
-                self._seal(to_json(item.meta), "inbox.meta"),
-                self._seal(item.body, "inbox.body"),
+                self._seal(to_json(item.meta), "inbox.meta", key),
+                self._seal(item.body, "inbox.body", key),
             ),
         )
 
     def batch(self, items: Sequence[Processed], now: datetime) -> Batch:
         """What processing came to. Raises ValueError for `invalid` or `later` beside anything else."""
-        out = Batch([], [], [], [], [], [], [])
+        out = Batch([], [], [], [], [], [], [], {}, [])
         for item in items:
             empty = not (item.references or item.shadows or item.entities or item.events or item.deliveries)
             if item.invalid is not None or item.later:
@@ -105,27 +122,36 @@ class Columns:
                 continue
             # A reference and a shadow of one key are one row, so they are written as one.
             ids = {(one.channel, one.kind, one.external_id): one.id for one in item.references}
-            out.known.extend(self._known(shadow, ids) for shadow in item.shadows)
+            out.known.extend(self._known(shadow, ids, out) for shadow in item.shadows)
             out.references.extend((*key, id) for key, id in ids.items())
-            out.entities.extend(
-                (one.rev, (self._seal(one.content, "entities.content"), one.kind, one.id)) for one in item.entities
-            )
-            out.events.extend(map(self._event, item.events))
+            for one in item.entities:
+                party, key = self._party(one.party, out)
+                content = self._seal(one.content, "entities.content", key)
+                out.entities.append((one.rev, (content, party, one.kind, one.id)))
+            out.events.extend(self._event(event, out) for event in item.events)
+            out.links.extend((self.parties.name(party), item.inbox_id) for party in item.parties)
             out.deliveries.extend(self.delivery(one, now) for one in item.deliveries)
             out.done.append(item.inbox_id)
         return out
 
-    def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str]) -> KnownRow:
+    def _party(self, party: str | None, out: Batch) -> tuple[str | None, int]:
+        """A party as the file calls it, and its key."""
+        name = None if party is None else self.parties.name(party)
+        return name, self.parties.key(name, out.parties)
+
+    def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str], out: Batch) -> KnownRow:
         key = (shadow.channel, shadow.kind, shadow.external_id)
-        content = self._seal(shadow.content, "known.shadow")
+        content = self._seal(shadow.content, "known.shadow", self._party(shadow.party, out)[1])
         return KnownRow(shadow.rev, (shadow.version, shadow.deleted, content, ids.pop(key, None), *key))
 
-    def _event(self, stored: StoredEvent) -> tuple[Value, ...]:
+    def _event(self, stored: StoredEvent, out: Batch) -> tuple[Value, ...]:
         event = stored.event
+        party, key = self._party(stored.party, out)
+        content = None if event.content is None else self._seal(event.content, "events.content", key)
         return (
             event.id, event.source, event.type, event.subject, event.time, event.datacontenttype, event.dataschema,
             to_json(event.extensions) if event.extensions else None, stored.channel, micros(stored.recorded),
-            stored.inbox_id, self.seal(event.content, "events.content"),
+            stored.inbox_id, content, party,
         )  # fmt: skip
 
     def delivery(self, new: NewDelivery, now: datetime) -> NewRow:
@@ -144,7 +170,12 @@ class Columns:
         state = settled.state
         if state is DeliveryState.QUEUED or (state is DeliveryState.READY and settled.due is None):
             raise ValueError("a delivery is settled READY with the time when it is due, or in a final state")
-        attempt = settled.attempt
+        attempt, key = settled.attempt, self._exchanges.get(settled.id, GENERAL)
+        # A vendor's words may repeat what it was sent.
+        text = None
+        if attempt.text is not None:
+            with suppress(Shredded):  # erased meanwhile: how it went is told without words
+                text = self._seal(attempt.text.encode(), "attempts.text", key)
         later = None if settled.later is None else self._seal(to_json(settled.later), "deliveries.later")
         return Outcome(
             settled.id,
@@ -155,15 +186,16 @@ class Columns:
             # A retry goes on from where `Later` left it; a new run of a recurring task starts afresh.
             later is not None or not settled.keep_steps,
             later,
-            (micros(attempt.at), attempt.outcome, attempt.seconds, attempt.code, attempt.text),
+            (micros(attempt.at), attempt.outcome, attempt.seconds, attempt.code, text),
             settled.keep_steps,
         )
 
     def step(self, delivery: int, step: Step) -> tuple[Value, ...]:
-        """A frozen request of a delivery."""
+        """A frozen request of a delivery, under the key of whom it is about."""
+        key = self._exchanges.get(delivery, GENERAL)
         return (
-            delivery, step.name, step.generation, step.key, self._seal(step.request, "steps.request"),
-            self.seal(step.response, "steps.response"),
+            delivery, step.name, step.generation, step.key, self._seal(step.request, "steps.request", key),
+            None if step.response is None else self._seal(step.response, "steps.response", key),
         )  # fmt: skip
 
     # -- out -------------------------------------------------------------------------------------------------------
@@ -171,15 +203,17 @@ class Columns:
     def inbox(self, row: Row) -> InboxRow:
         """An inbox row."""
         id, channel, origin, state, received, meta, body, error = row
+        headers, content = self._still(meta, "inbox.meta"), self._still(body, "inbox.body")
         return InboxRow(
             id=id,
             channel=channel,
             origin=Origin(origin),
             state=InboxState(state),
             received=moment(received),
-            meta=from_json(self._open(meta, "inbox.meta")),
-            body=self._open(body, "inbox.body"),
+            meta={} if headers is None else from_json(headers),
+            body=content or b"",
             error=error,
+            shredded=content is None,
         )
 
     @staticmethod
@@ -192,21 +226,24 @@ class Columns:
         """What is known about a key, from none or one row."""
         if not rows:
             return Known()
-        id, shadow, rev, version, deleted, entity, entity_rev = rows[0]
+        id, shadow, rev, version, deleted, entity, entity_rev, party = rows[0]
         return Known(
             id=id,
-            shadow=self.open(shadow, "known.shadow"),
+            shadow=self._still(shadow, "known.shadow"),
             shadow_rev=rev,
             version=version,
             deleted=bool(deleted),
-            entity=self.open(entity, "entities.content"),
+            entity=None if entity is None else self.entity((entity, 0))[0],
             entity_rev=entity_rev or 0,
+            party=party,
         )
 
     def entity(self, row: Row) -> tuple[bytes, int]:
         """An entity's content and revision."""
         content, rev = row
-        return self._open(content, "entities.content"), rev
+        found = self._still(content, "entities.content")
+        # A row that is there must not look as if there were none: it would be made a second time, without end.
+        return b'{"origin":"","entity":{}}' if found is None else found, rev
 
     def event(self, row: Sequence[Any]) -> Event:
         """An event from its columns."""
@@ -219,7 +256,7 @@ class Columns:
             time=time,
             datacontenttype=content_type,
             dataschema=schema,
-            content=self.open(content, "events.content"),
+            content=self._still(content, "events.content"),
             extensions=from_json(extensions) if extensions else {},
         )
 
@@ -241,19 +278,24 @@ class Columns:
 
     def stored(self, row: Row) -> StoredEvent:
         """An event with its place."""
-        channel, recorded, seq, inbox_id = row[9:]
-        return StoredEvent(self.event(row[:9]), channel, moment(recorded), seq, inbox_id)
+        channel, recorded, seq, inbox_id, party = row[9:]
+        return StoredEvent(self.event(row[:9]), channel, moment(recorded), seq, inbox_id, party)
 
     def steps(self, rows: Sequence[Row]) -> tuple[Step, ...]:
         """The frozen requests of a delivery."""
-        return tuple(
-            Step(name, generation, key, self._open(request, "steps.request"), self.open(response, "steps.response"))
-            for name, generation, key, request, response in rows
-        )
+        found: list[Step] = []
+        for name, generation, key, request, response in rows:
+            sent = self._still(request, "steps.request")
+            if sent is not None:
+                found.append(Step(name, generation, key, sent, self._still(response, "steps.response")))
+        return tuple(found)
 
     def claimed(self, row: Row, steps: Sequence[Row]) -> Claimed:
         """A delivery that a worker has taken."""
         later = self.open(row[14], "deliveries.later")
+        key = None if row[25] is None or row[26] is None else key_of(row[25])
+        if key is not None:
+            self._exchanges[row[0]] = key
         return Claimed(
             id=row[0],
             key=key_out(row[1]),
@@ -264,7 +306,7 @@ class Columns:
             lane=row[6],
             attempts=row[7],
             created=moment(row[8]),
-            event=None if row[17] is None else self.routed(row[17:]),
+            event=None if row[17] is None else self.routed(row[17:26]),
             payload=self.open(row[9], "deliveries.payload"),
             route=row[10],
             on_poison=row[11],
@@ -274,10 +316,14 @@ class Columns:
             steps=self.steps(steps),
         )
 
+    def left(self, delivery: int) -> None:
+        """No worker runs this delivery any more."""
+        self._exchanges.pop(delivery, None)
+
     def delivery_row(self, row: Row, earlier: Sequence[Row] | None = None, steps: Sequence[Row] = ()) -> DeliveryRow:
         """A delivery as people look at it; with its earlier attempts, its whole history."""
-        last = None if row[15] is None else _attempt(row[15:])
-        history = () if earlier is None or last is None else (*map(_attempt, earlier), last)
+        last = None if row[15] is None else self._attempt(row[15:])
+        history = () if earlier is None or last is None else (*map(self._attempt, earlier), last)
         return DeliveryRow(
             id=row[0],
             key=key_out(row[1]),
@@ -299,10 +345,12 @@ class Columns:
             steps=self.steps(steps),
         )
 
-
-def _attempt(row: Sequence[Any]) -> Attempt:
-    at, outcome, seconds, code, text = row
-    return Attempt(moment(at), outcome, seconds, code, text)
+    def _attempt(self, row: Sequence[Any]) -> Attempt:
+        at, outcome, seconds, code, text = row
+        if isinstance(text, bytes):  # those from before parties are plain
+            said = self._still(text, "attempts.text")
+            text = None if said is None else said.decode()
+        return Attempt(moment(at), outcome, seconds, code, text)
 
 
 def reference(write: ReferenceWrite) -> tuple[str, str, str, str]:

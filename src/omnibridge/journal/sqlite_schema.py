@@ -119,7 +119,26 @@ CREATE TABLE lane_moves (
     channel TEXT NOT NULL, lane TEXT NOT NULL, survivor TEXT NOT NULL, PRIMARY KEY (channel, lane)) WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3)
+# Whom rows are about, and the number of the key that seals what is about them. What was stored before gets its party
+# from the event's lane: there stands the customer, where one was known.
+_V4 = """
+CREATE TABLE parties (id TEXT PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE inbox_party (party TEXT NOT NULL, inbox INTEGER NOT NULL, PRIMARY KEY (party, inbox)) WITHOUT ROWID;
+CREATE INDEX inbox_party_inbox ON inbox_party (inbox);
+CREATE TABLE keystore (mark BLOB NOT NULL);
+ALTER TABLE events ADD COLUMN party TEXT;
+ALTER TABLE entities ADD COLUMN party TEXT;
+UPDATE events SET party = json_extract(CAST(extensions AS TEXT), '$.partitionkey')
+    WHERE extensions IS NOT NULL AND type NOT GLOB 'io.omnibridge.product.*'
+    AND type NOT GLOB 'io.omnibridge.inventory.*' AND type NOT GLOB 'io.omnibridge.location.*';
+UPDATE entities SET party = id WHERE kind = 'customer';
+UPDATE entities SET party = (SELECT party FROM events WHERE subject = entities.id AND party IS NOT NULL
+    ORDER BY seq DESC LIMIT 1) WHERE party IS NULL AND kind NOT IN ('product', 'inventory', 'location');
+CREATE INDEX events_party ON events (party) WHERE party IS NOT NULL;
+CREATE INDEX entities_party ON entities (party, kind) WHERE party IS NOT NULL;
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)
