@@ -282,7 +282,7 @@ async def test_the_payload_is_not_readable_in_the_file(tmp_path):
     async with Bridge(tmp_path / "bridge.toml") as bridge:
         await bridge.publish(event(name="c4n4ry-of-anna"))
         await bridge.idle()
-    for file in tmp_path.iterdir():
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert b"c4n4ry-of-anna" not in file.read_bytes()
     assert (tmp_path / "omnibridge.db.keyring").stat().st_mode & 0o077 == 0
 

@@ -374,5 +374,6 @@ class Bridge:
                 settled_before=now - timedelta(days=policy.settled_days),
                 dedupe_before=now - timedelta(days=policy.dedupe_days),
                 max_bytes=policy.max_bytes,
+                raw_before=now - timedelta(days=min(policy.raw_days, policy.settled_days)),
             )
         )

@@ -181,6 +181,8 @@ class Processor:
     # -- translate -------------------------------------------------------------------------------------------------
 
     def _translate(self, row: InboxRow) -> _Read:
+        if row.shredded:
+            return _Read(row, invalid="its key is destroyed: somebody was erased, or it is older than `raw_days`")
         channel = self._channels.get(row.channel)
         if channel is None:
             return _Read(row, invalid=f"there is no channel {row.channel!r} any more")
@@ -300,13 +302,18 @@ class Processor:
         now = self._clock.now()
         priority = BACKFILL if row.origin is Origin.POLL else FRESH
         deliveries = [d for event in derived.events for d in self.route(event, now, priority)]
+        events = tuple(
+            StoredEvent(event, row.channel, now, inbox_id=row.id, party=derived.party(event))
+            for event in derived.events
+        )
         return Processed(
             inbox_id=row.id,
             references=tuple(derived.references),
             shadows=tuple(derived.shadows),
             entities=tuple(derived.entities),
-            events=tuple(StoredEvent(event, row.channel, now, inbox_id=row.id) for event in derived.events),
+            events=events,
             deliveries=(*deliveries, *lookups),
+            parties=tuple(derived.about.union(event.party for event in events if event.party is not None)),
         )
 
     def _lookup(self, row: InboxRow, wanted: Lookup) -> NewDelivery:

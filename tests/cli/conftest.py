@@ -118,6 +118,5 @@ def run(monkeypatch, capsys, tmp_path) -> Iterator[Run]:
 @pytest.fixture
 def journal(filled, tmp_path) -> Path:
     """A copy of the filled folder, to change."""
-    for file in filled.iterdir():
-        shutil.copy(file, tmp_path)
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     return tmp_path

@@ -52,6 +52,7 @@ def test_a_copy_is_made_while_the_daemon_works(run, tmp_path):
     assert run("restore", "copy.db", "-c", "elsewhere/bridge.toml").code == 0
     keyring = tmp_path / "omnibridge.db.keyring"
     keyring.rename(tmp_path / "elsewhere" / "omnibridge.db.keyring")
+    (tmp_path / "omnibridge.db.keys").rename(tmp_path / "elsewhere" / "omnibridge.db.keys")
     with Daemon(tmp_path / "elsewhere", one_shop()) as daemon:
         for number in range(60):
             deliver(number)  # the vendor repeats; what is in the copy is known

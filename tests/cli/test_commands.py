@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -224,6 +225,10 @@ def test_a_backup_is_restored_elsewhere_with_its_keyring(run, journal, tmp_path)
     assert refused.code == 2
     assert "keyring is missing" in refused.err
     (other / "omnibridge.db.keyring").write_bytes((journal / "omnibridge.db.keyring").read_bytes())
+    refused = run("events", "-c", "elsewhere/bridge.toml")
+    assert refused.code == 1
+    assert "folder of keys" in refused.err
+    shutil.copytree(journal / "omnibridge.db.keys", other / "omnibridge.db.keys")
     assert run("events", "--json", "-c", "elsewhere/bridge.toml").json() == before
 
 

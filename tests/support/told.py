@@ -66,6 +66,7 @@ class Told:
                 known.deleted,
                 found[0] if found else None,
                 found[1] if found else 0,
+                known.party,
             )
         self._reconciler = Reconciler(self._known, self._entities)
 

@@ -56,6 +56,9 @@ class RetentionSection(_Section):
     """What the journal forgets. Undelivered work, dead letters and references are never touched."""
 
     settled_days: float = Field(30, gt=0, description="Days after which settled work is removed.")
+    raw_days: float = Field(
+        7, gt=0, description="Days after which a processed raw delivery is removed and its key destroyed."
+    )
     dedupe_days: float = Field(30, ge=30, description="Days for which repeated deliveries are recognised.")
     max_bytes: int | None = Field(
         None, ge=10_000_000, description="Beyond this size the oldest settled work goes first."

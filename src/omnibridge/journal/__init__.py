@@ -44,9 +44,11 @@ from omnibridge.journal.seal import ClearSeal, KeyringSeal, Seal
 from omnibridge.journal.sqlite import SqliteJournal, open_journal
 from omnibridge.journal.sqlite_copy import restore
 from omnibridge.journal.sqlite_file import sqlite_version
+from omnibridge.journal.sqlite_parties import CONTACT
 from omnibridge.journal.sqlite_schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
+    "CONTACT",
     "SCHEMA_VERSION",
     "Accepted",
     "Attempt",

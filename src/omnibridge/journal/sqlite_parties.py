@@ -9,7 +9,7 @@ from omnibridge.journal.seal import GENERAL, Seal
 __all__ = ["CONTACT", "Parties"]
 
 CONTACT = "contact:"
-"""Before an address stands whom nothing else is known of; in the file only the address's digest does."""
+"""Stands before an address of whom nothing else is known; the file has `contact/` and the address's digest."""
 
 _REMEMBERED = 16_384
 
@@ -24,7 +24,7 @@ class Parties:
     def name(self, party: str) -> str:
         """How the file calls a party: an address by its digest."""
         if party.startswith(CONTACT):
-            return CONTACT + self._seal.digest(party).hex()
+            return "contact/" + self._seal.digest(party).hex()
         return party
 
     def key(self, name: str | None, new: dict[str, int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, 
 from omnibridge.reconcile.consent import judge
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.links import links_in, resolved
+from omnibridge.reconcile.party import party_of, party_of_event
 
 __all__ = ["ChannelView", "Derived", "Prepared", "Reconciler", "prepare"]
 
@@ -45,15 +47,21 @@ class ChannelView:
 
 
 class Derived:
-    """What one inbox row came to, before routing."""
+    """What one inbox row came to, before routing; `about` whom, and `parties` by event."""
 
-    __slots__ = ("entities", "events", "references", "shadows")
+    __slots__ = ("about", "entities", "events", "parties", "references", "shadows")
 
     def __init__(self) -> None:
         self.references: list[ReferenceWrite] = []
         self.shadows: list[ShadowWrite] = []
         self.entities: list[EntityWrite] = []
         self.events: list[Event] = []
+        self.about: set[str] = set()
+        self.parties: dict[str, str | None] = {}
+
+    def party(self, event: Event) -> str | None:
+        """Whom an event is about."""
+        return self.parties[event.id] if event.id in self.parties else party_of_event(event)
 
 
 class Prepared(NamedTuple):
@@ -108,6 +116,7 @@ class _Turn:
     origin: Origin
     received: datetime
     derived: Derived
+    party: str | None
 
     @property
     def at(self) -> datetime:
@@ -141,7 +150,10 @@ class Reconciler:
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
         if known.id is None:
             derived.references.append(ReferenceWrite(channel.name, seen.kind, seen.external_id, id_))
-        turn = _Turn(channel, prepared, known, id_, version, origin, received, derived)
+        party = party_of(seen.kind, id_, prepared.said, known, partial(self._target, channel.name))
+        if party is not None:
+            derived.about.add(party)
+        turn = _Turn(channel, prepared, known, id_, version, origin, received, derived, party)
         if seen.deleted:
             if not known.deleted:
                 self._deleted(turn)
@@ -170,10 +182,10 @@ class Reconciler:
     def _shadow(self, turn: _Turn, content: bytes, version: str | None, *, deleted: bool = False) -> None:
         key, known = turn.prepared.key, turn.known
         turn.derived.shadows.append(
-            ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted)
+            ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted, turn.party)
         )
         self._state[key] = Known(
-            turn.id, content, known.shadow_rev + 1, version, deleted, known.entity, known.entity_rev
+            turn.id, content, known.shadow_rev + 1, version, deleted, known.entity, known.entity_rev, turn.party
         )
 
     def _deleted(self, turn: _Turn) -> None:
@@ -225,7 +237,7 @@ class Reconciler:
     def _store(self, turn: _Turn, content: bytes) -> None:
         kind = turn.prepared.key.kind
         rev = self._entities.get((kind, turn.id), (b"", 0))[1]
-        turn.derived.entities.append(EntityWrite(kind, turn.id, rev, content))
+        turn.derived.entities.append(EntityWrite(kind, turn.id, rev, content, turn.party))
         self._entities[kind, turn.id] = (content, rev + 1)
 
     def _permission(self, turn: _Turn) -> None:
@@ -259,11 +271,22 @@ class Reconciler:
         """Take in what an event from outside says about a permission; the event itself stands for the change."""
         self.snapshot(channel, prepared, origin, at, derived)
         event = event if event.subject else replace(event, subject=self._state[prepared.key].id)
+        derived.parties[event.id] = self._state[prepared.key].party
         derived.events.append(event.with_extensions(channel=channel.name))
 
     def _document(self, kind: str, id_: str) -> Json | None:
         found = self._entities.get((kind, id_))
         return from_json(found[0]) if found is not None else None
+
+    def _target(self, channel: str, link: Json) -> Known:
+        """What is known about the target of a reference inside a snapshot, its canonical id at least."""
+        external_id: str | None = link.get("external_id")
+        if external_id is None:
+            return Known(id=link.get("id"))
+        found = self._state.get(EntityKey(channel, link["kind"], external_id))
+        if found is not None and found.id is not None:
+            return found
+        return Known(id=canonical_id(channel, link["kind"], external_id))
 
     def reference(self, channel: str, kind: str, external_id: str, derived: Derived) -> str:
         """The canonical id of what a channel names, made from the name when it was never seen."""
@@ -281,6 +304,7 @@ class Reconciler:
         entry = lookup(f"{key.kind}.{verb}")
         type_ = entry.type if entry else f"{key.kind}.{verb}"
         id_ = event_id(key.channel, key.kind, key.external_id, stamp, type_)
+        turn.derived.parties[id_] = turn.party
         turn.derived.events.append(
             Event(
                 id=id_,

@@ -1,0 +1,81 @@
+"""Whom something is about: the customer, or the address that is all that is known of somebody, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from omnibridge.errors import CodecError
+from omnibridge.event import Event
+from omnibridge.journal import CONTACT, Known
+from omnibridge.model import Command, email_or_none, lookup
+from omnibridge.reconcile.links import Json
+
+__all__ = ["IMPERSONAL", "party_of", "party_of_event"]
+
+IMPERSONAL = frozenset({"product", "inventory", "location"})
+"""Kinds of entity that are about nobody."""
+
+
+def party_of(kind: str, id_: str, data: Json, known: Known, find: Callable[[Json], Known]) -> str | None:
+    """The party of an entity: the customer in it, else as it was known, else an address in it, else by its order.
+
+    `find` gives what is known about the target of a reference inside. An entity that tells nobody is its own party.
+    """
+    if kind in IMPERSONAL:
+        return None
+    if kind == "customer":
+        return id_
+    for name in ("buyer", "customer"):
+        link = data.get(name)
+        if link and (found := find(link).id):
+            return found
+    if known.party is not None:
+        return known.party
+    address = _address(data)
+    if address:
+        return _contact(address)
+    order = data.get("order")
+    return (find(order).party if order else None) or id_
+
+
+def party_of_event(event: Event) -> str | None:
+    """The party of an event that came as it is: its lane's root where that names somebody."""
+    entry = lookup(event.type)
+    kind = event.name.removeprefix("command.").partition(".")[0]
+    if kind in IMPERSONAL:
+        return None
+    root = event.extensions.get("partitionkey")
+    if root:
+        return str(root)
+    if entry is None:
+        return None
+    return _somebody(event, command=issubclass(entry.model, Command)) or event.subject
+
+
+def _somebody(event: Event, *, command: bool) -> str | None:
+    try:
+        data = event.data
+    except CodecError:
+        return None
+    if not _is_object(data):
+        return None
+    for name in ("buyer", "customer"):
+        link: Json | None = data.get(name)
+        if link and link.get("id"):
+            return str(link["id"])
+    address: str | None = data.get("to") if command else _address(data)
+    return _contact(address) if address else None
+
+
+def _is_object(data: object) -> bool:
+    return isinstance(data, dict)
+
+
+def _address(data: Json) -> str | None:
+    if "direction" in data:
+        return data.get("sender" if data["direction"] == "inbound" else "recipient")
+    return data.get("contact") or data.get("buyer_email") or data.get("buyer_phone")
+
+
+def _contact(address: str) -> str:
+    return CONTACT + (email_or_none(address) or address.strip())
