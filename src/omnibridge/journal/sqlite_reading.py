@@ -80,7 +80,7 @@ class Reading:
 
     def parties(self, ids: Sequence[str]) -> list[Row]:
         """The (id, key) of those parties that have a key."""
-        return [row for id in ids for row in self._rows("SELECT id, key FROM parties WHERE id = ?", (id,))]
+        return [row for id in ids for row in self.rows("SELECT id, key FROM parties WHERE id = ?", (id,))]
 
     def cursor(self, channel: str, name: str) -> list[Row]:
         """A cursor's content."""

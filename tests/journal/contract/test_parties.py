@@ -120,6 +120,8 @@ async def test_raw_rows_go_before_the_rest_and_their_keys_with_them(sealed, make
     assert len(await sealed.events()) == 3
     seal = KeyringSeal.load(tmp_path / "j.keyring", create=False)
     assert seal._store is not None
+    assert old is not None
+    assert young is not None
     assert seal._store.key(old) is None
     assert seal._store.key(young) is not None
     assert [row[0] for row in sealed._ledger.db.execute("SELECT inbox FROM inbox_party")] == [2, 3]
