@@ -138,7 +138,7 @@ def test_check_online_asks_the_vendors(run, journal):
 
 def test_connectors_are_listed_with_what_they_can_do(run):
     shown = {row["name"]: row for row in run("connectors", "--json").json()}
-    assert set(shown["shop"]) == {"name", "package", "api", "can", "takes", "problem"}
+    assert set(shown["shop"]) == {"name", "package", "api", "can", "takes", "tier", "problem"}
     assert shown["shop"]["package"] == "omnibridge-shop 1.2"
     assert shown["shop"]["can"] == "webhook, read, deliver"
     assert shown["shop"]["takes"] == "customer, order, message.send"

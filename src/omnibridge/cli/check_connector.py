@@ -11,7 +11,16 @@ import typer
 from omnibridge.cli.app import AsJson, app
 from omnibridge.cli.output import say, write_json
 from omnibridge.errors import ConfigError
-from omnibridge.testing.conformance import Result, Subject, Tier, checks_of, examples, run_check
+from omnibridge.testing.conformance import (
+    End,
+    Result,
+    Subject,
+    Tier,
+    checks_of,
+    examples,
+    run_check,
+    write_record,
+)
 
 __all__ = ["check_connector_command"]
 
@@ -23,6 +32,12 @@ def check_connector_command(
     file: Annotated[Path, typer.Option("--examples", help="The file with its settings and examples.")] = Path(
         "tests/conformance.py"
     ),
+    write_golden: Annotated[
+        bool, typer.Option("--write-golden", help="Write the golden files instead of comparing with them.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the tier into the package, for `omnibridge connectors`.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Try an installed connector on the examples of its author: the tier that it reaches, and each miss.
@@ -38,9 +53,13 @@ def check_connector_command(
     given = [one for one in examples(file) if one.connector == name]
     if len(given) != 1:
         raise ConfigError(f"it must have one Conformance with connector={name!r}, not {len(given)}", where=str(file))
-    subject = Subject(name, given[0], file.resolve().parent)
+    subject = Subject(name, given[0], file.resolve().parent, write_golden)
     results = [run_check(check, subject) for check in checks_of(tier)]
     reached = _reached(results, tier)
+    if record and reached is not None:
+        waived = tuple(r.check.id for r in results if r.end is End.WAIVED and r.check.tier in reached.includes)
+        version = subject.points[0].dist.version if subject.points[0].dist else ""
+        write_record(subject.package, version, reached, waived)
     if as_json:
         write_json(_document(name, tier, reached, results))
     else:
@@ -83,8 +102,18 @@ def _tell(name: str, tier: Tier, reached: Tier | None, results: Sequence[Result]
         check = result.check
         say(f"{check.tier} {check.id}: {result.end}\n  {_indented(result.told)}")
         say(f"  What must hold: {check.means}\n  Why:            {check.why}\n  Mend it:        {check.mend}\n")
-    held = sum(result.good for result in results)
-    say(f"{held} of {len(results)} checks hold" + ("." if not missed else f", {len(missed)} do not."))
+    for result in results:
+        if result.end is End.WAIVED:
+            say(f"{result.check.tier} {result.check.id}: waived {result.told}")
+    held = sum(result.good and result.end is not End.WAIVED for result in results)
+    apart = sum(result.end is End.NOT_APPLICABLE for result in results)
+    waived = len(results) - held - len(missed)
+    parts = [
+        f"{held} of {len(results)} checks hold" + (f" ({apart} do not apply)" if apart else ""),
+        *([f"{waived} waived"] if waived else []),
+        *([f"{len(missed)} do not"] if missed else []),
+    ]
+    say(", ".join(parts) + ".")
     if reached is None:
         say(f"{name} reaches no tier yet.")
     else:

@@ -6,13 +6,18 @@ from omnibridge.cli.app import AsJson, app
 from omnibridge.cli.output import show
 from omnibridge.connector import AnyConnector
 from omnibridge.registry import Registry
+from omnibridge.testing.conformance import Known, known_tier
 
 __all__ = ["connectors_command"]
 
 
 @app.command("connectors")
 def connectors_command(as_json: AsJson = False) -> None:
-    """List the installed connectors with their capabilities; a broken one with the reason."""
+    """List the installed connectors with their capabilities and tiers; a broken one with the reason.
+
+    The tier is what `omnibridge check-connector --record` wrote into the package; it is unknown where nothing was
+    written, or where the package has changed since.
+    """
     rows = [
         {
             "name": found.name,
@@ -20,14 +25,19 @@ def connectors_command(as_json: AsJson = False) -> None:
             "api": found.connector.api_version if found.connector else None,
             "can": ", ".join(_capabilities(found.connector)) if found.connector else None,
             "takes": ", ".join(slot.operation for slot in found.connector.delivers) if found.connector else None,
+            "tier": _tier(known_tier(found.name)),
             "problem": found.problem,
         }
         for found in Registry().installed()
     ]
-    columns = ["name", "package", "api", "can", "takes"]
+    columns = ["name", "package", "api", "tier", "can", "takes"]
     if any(row["problem"] for row in rows):
         columns.append("problem")
     show("Connectors", rows, as_json=as_json, columns=columns)
+
+
+def _tier(known: Known) -> str:
+    return f"{known.tier or 'unknown'}" + (f" ({known.why})" if known.why else "")
 
 
 def _capabilities(connector: AnyConnector) -> list[str]:

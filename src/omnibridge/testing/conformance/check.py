@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 
+from omnibridge.clock import SystemClock
 from omnibridge.testing.conformance.subject import Blocked, Missed, NotApplicable, Subject
 
 __all__ = ["Check", "End", "Result", "Tier", "bronze", "run_check", "silver"]
@@ -52,12 +54,13 @@ class Check:
 
 
 class End(StrEnum):
-    """How a check ended. Only `passed` and `not applicable` are no miss."""
+    """How a check ended. `missed` and `blocked` stand against the tier; a waived miss does not, for a while."""
 
     PASSED = "passed"
     MISSED = "missed"
     BLOCKED = "blocked"
     NOT_APPLICABLE = "not applicable"
+    WAIVED = "waived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,10 @@ class Result:
     @property
     def good(self) -> bool:
         """Whether nothing stands against the tier."""
-        return self.end in (End.PASSED, End.NOT_APPLICABLE)
+        return self.end not in (End.MISSED, End.BLOCKED)
 
 
+_LONGEST = timedelta(days=366)
 Run = Callable[[Subject], None]
 
 
@@ -97,8 +101,32 @@ def _made(tier: Tier, why: str, mend: str, *, excusable: bool) -> Callable[[Run]
     return make
 
 
-def run_check(check: Check, subject: Subject) -> Result:
-    """Try one connector. A connector's own error is a miss; nothing but an interruption is raised."""
+def run_check(check: Check, subject: Subject, today: date | None = None) -> Result:
+    """Try one connector. A connector's own error is a miss; nothing but an interruption is raised.
+
+    `today` is the day by which waivers are judged.
+    """
+    result = _tried(check, subject)
+    waiver = next((waiver for waiver in subject.given.waivers if waiver.check == check.id), None)
+    if waiver is None:
+        return result
+    day = today or SystemClock().now().date()
+
+    def missed(told: str) -> Result:
+        return Result(check, subject.name, End.MISSED, told, result.error)
+
+    if result.good:
+        return missed("its waiver is not needed: remove it")
+    if not waiver.reason.strip():
+        return missed(f"its waiver has no reason; {result.told}")
+    if waiver.until < day:
+        return missed(f"its waiver ended on {waiver.until}; {result.told}")
+    if waiver.until > day + _LONGEST:
+        return missed(f"its waiver lasts longer than {_LONGEST.days} days; {result.told}")
+    return Result(check, subject.name, End.WAIVED, f"until {waiver.until}: {waiver.reason}")
+
+
+def _tried(check: Check, subject: Subject) -> Result:
     try:
         check.run(subject)
     except Missed as missed:

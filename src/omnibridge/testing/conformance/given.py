@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -14,7 +14,7 @@ from omnibridge.errors import ConfigError
 from omnibridge.event import Event
 from omnibridge.model import Command, Entity
 
-__all__ = ["Answer", "AnyConformance", "Arrival", "Conformance", "Write", "examples"]
+__all__ = ["Answer", "AnyConformance", "Arrival", "Conformance", "Waiver", "Write", "read_examples"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -66,6 +66,15 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """A check that is missed for now: why, and until when. It may last a year, and only while it is needed."""
+
+    check: str
+    reason: str
+    until: date
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conformance(Generic[S]):
     """One connector's part of `conformance.py`.
 
@@ -77,7 +86,8 @@ class Conformance(Generic[S]):
 
     `answers` are examples of the vendor's answers. `change` changes one thing in such a sandbox that webhooks, polls
     and reads all tell, and gives the vendor's deliveries about it. `without` names, by the check that asks for it, what
-    the vendor does not have, and says why that is so: `{"signature-expired": "Acme signs no time"}`.
+    the vendor does not have, and says why that is so: `{"signature-expired": "Acme signs no time"}`. `waivers` are what
+    it misses for now.
     """
 
     connector: str
@@ -93,13 +103,14 @@ class Conformance(Generic[S]):
     answers: Sequence[Answer] = ()
     change: Callable[[S, Any], Sequence[Arrival]] | None = None
     without: Mapping[str, str] = field(default_factory=dict[str, str])
+    waivers: Sequence[Waiver] = ()
 
 
 AnyConformance = Conformance[Any]
 """One whose settings type is known only to itself."""
 
 
-def examples(file: Path) -> list[AnyConformance]:
+def read_examples(file: Path) -> list[AnyConformance]:
     """What `conformance.py` gives: CONFORMANCE, one or several. Raises ConfigError when it gives none."""
     found: object = runpy.run_path(str(file), run_name=f"omnibridge_{file.stem}").get("CONFORMANCE")
     given = found if _is_list(found) else [found]

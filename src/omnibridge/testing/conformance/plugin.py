@@ -15,9 +15,8 @@ from typing import Literal
 import pytest
 
 from omnibridge.errors import ConfigError
-from omnibridge.testing.conformance.catalogue import checks_of
+from omnibridge.testing.conformance.catalogue import checks_of, examples
 from omnibridge.testing.conformance.check import Check, End, Result, Tier, run_check
-from omnibridge.testing.conformance.given import examples
 from omnibridge.testing.conformance.subject import Subject
 
 __all__ = ["pytest_addoption", "pytest_collect_file", "pytest_configure"]
@@ -49,6 +48,8 @@ class CheckItem(pytest.Item):
         self.user_properties.append((_PROPERTY, json.dumps(told)))
         if result.end is End.NOT_APPLICABLE:
             pytest.skip(f"not applicable: {result.told}")
+        if result.end is End.WAIVED:
+            pytest.xfail(f"waived {result.told}")
         if not result.good:
             raise Miss(report_text(result)) from result.error
 
