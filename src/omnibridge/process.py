@@ -229,7 +229,7 @@ class Processor:
         unseen = self._unseen(batch, known, entities)
         if unseen:
             entities.update(await self._journal.entities(unseen))
-        reconciler = Reconciler(known, entities)
+        reconciler = Reconciler(known, entities, now=self._clock.now())
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
         for place, read in enumerate(batch):
@@ -294,26 +294,32 @@ class Processor:
             if isinstance(item, Prepared) and item.event is not None:
                 reconciler.told(view, item, item.event, row.origin, row.received, derived)
             elif isinstance(item, Prepared):
-                reconciler.snapshot(view, item, row.origin, row.received, derived)
+                made = row.meta.get("made")
+                at = datetime.fromisoformat(made) if made else None
+                reconciler.snapshot(view, item, row.origin, row.received, derived, at)
             elif isinstance(item, Occurrence):
                 reconciler.occurrence(view, item, row.received, derived)
             else:
                 lookups.append(self._lookup(row, item))
         now = self._clock.now()
         priority = BACKFILL if row.origin is Origin.POLL else FRESH
-        deliveries = [d for event in derived.events for d in self.route(event, now, priority)]
-        events = tuple(
-            StoredEvent(event, row.channel, now, inbox_id=row.id, party=derived.party(event))
-            for event in derived.events
+        events = list(derived.events)
+        deliveries = [d for event in events for d in self.route(event, now, priority)]
+        for event, channel in derived.restores:
+            if back := [d for d in self.route(event, now, priority) if d.channel == channel]:
+                events.append(event)
+                deliveries += back
+        stored = tuple(
+            StoredEvent(event, row.channel, now, inbox_id=row.id, party=derived.party(event)) for event in events
         )
         return Processed(
             inbox_id=row.id,
             references=tuple(derived.references),
             shadows=tuple(derived.shadows),
             entities=tuple(derived.entities),
-            events=events,
+            events=stored,
             deliveries=(*deliveries, *lookups),
-            parties=tuple(derived.about.union(event.party for event in events if event.party is not None)),
+            parties=tuple(derived.about.union(event.party for event in stored if event.party is not None)),
         )
 
     def _lookup(self, row: InboxRow, wanted: Lookup) -> NewDelivery:

@@ -41,7 +41,7 @@ from omnibridge.model import (
     Ref,
     consent_key,
 )
-from omnibridge.reconcile.reconcile import version_text
+from omnibridge.reconcile.turn import version_text
 from omnibridge.testing import TestBridge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

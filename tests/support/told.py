@@ -9,9 +9,19 @@ from pydantic_core import from_json
 
 from omnibridge.connector import Snapshot
 from omnibridge.event import Event
-from omnibridge.journal import EntityKey, Known, Origin
+from omnibridge.journal import EntityKey, Known, Origin, opened
 from omnibridge.model import Entity
-from omnibridge.reconcile import ChannelView, Derived, Reconciler, prepare
+from omnibridge.reconcile import (
+    ChannelView,
+    Derived,
+    Owner,
+    Reconciler,
+    Shadow,
+    Source,
+    nobody,
+    prepare,
+    sources_in,
+)
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 SHOP = ChannelView("shop", "/acme/shop/shop")
@@ -24,11 +34,13 @@ class Told:
     With `batches`, each snapshot starts from what was stored, as after a restart; else all are one batch.
     """
 
-    def __init__(self, *, batches: bool = True) -> None:
+    def __init__(self, *, batches: bool = True, owner: Owner = nobody) -> None:
         self._batches = batches
+        self._owner = owner
+        self.now = NOW
         self._known: dict[EntityKey, Known] = {}
         self._entities: dict[tuple[str, str], tuple[bytes, int]] = {}
-        self._reconciler = Reconciler(self._known, self._entities)
+        self._reconciler = self._made()
         self.events: list[Event] = []
         self.references: dict[EntityKey, str] = {}
         self.derived = Derived()
@@ -42,15 +54,16 @@ class Told:
         *,
         origin: Origin = Origin.WEBHOOK,
         at: datetime = NOW,
+        made: datetime | None = None,
         **more: Any,
     ) -> list[str]:
         snapshot = Snapshot(entity, id_, version, **more)
         self.derived = Derived()
         if self._batches:
             self._reload()
-        self._reconciler.snapshot(channel, prepare(channel, snapshot), origin, at, self.derived)
-        for made in self.derived.references:
-            self.references[EntityKey(made.channel, made.kind, made.external_id)] = made.id
+        self._reconciler.snapshot(channel, prepare(channel, snapshot), origin, at, self.derived, made)
+        for link in self.derived.references:
+            self.references[EntityKey(link.channel, link.kind, link.external_id)] = link.id
         self.events += self.derived.events
         return [event.name for event in self.derived.events]
 
@@ -68,7 +81,20 @@ class Told:
                 found[1] if found else 0,
                 known.party,
             )
-        self._reconciler = Reconciler(self._known, self._entities)
+        self._reconciler = self._made()
+
+    def _made(self) -> Reconciler:
+        return Reconciler(self._known, self._entities, now=self.now, owners=lambda kind, entity: self._owner)
+
+    def shadows(self, kind: str = "customer") -> list[Shadow]:
+        """What each channel has of the entities of a kind."""
+        known = sorted((key, found) for key, found in self._known.items() if key.kind == kind and found.shadow)
+        return [Shadow(key.channel, *opened(found.shadow or b"")) for key, found in known]
+
+    def sources(self, kind: str = "customer") -> dict[str, Source]:
+        """Whose claim each field of the one entity of a kind is."""
+        [stored] = [content for (of, _), (content, _) in self._entities.items() if of == kind]
+        return sources_in(from_json(stored))
 
     def entity(self, kind: str = "customer") -> dict[str, Any]:
         """The one entity of a kind, as JSON."""

@@ -27,7 +27,7 @@ from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
 from omnibridge.errors import Permanent
 from omnibridge.event import Event
-from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task
+from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task, opened
 from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
 
 __all__ = ["Gate", "Refused", "Tasks", "recurring_tasks"]
@@ -173,7 +173,7 @@ class Tasks:
             own=known[own][0] if own and own in known else None,
             references={key: external for key, (external, _) in known.items()},
             custom={outward[name]: value for name, value in attributes.items() if name in outward},
-            known=entity_class(subject.KIND).model_validate_json(shadow) if shadow is not None else None,
+            known=entity_class(subject.KIND).model_validate(opened(shadow)[0]) if shadow is not None else None,
             related={
                 key: entity_class(key[0]).model_validate(from_json(content)["entity"])
                 for key, (content, _) in related.items()
@@ -190,7 +190,9 @@ class Tasks:
         inbox: tuple[NewInbox, ...] = ()
         if receipt.snapshots:
             origin = Origin.RECEIPT if isinstance(subject, Entity) else Origin.READ
-            inbox = (self._inbox(origin, dump_observations(receipt.snapshots)),)
+            # When the delivery was made tells what it knew: a claim that came later is not one that it overrules.
+            meta = {"made": claimed.created.isoformat()}
+            inbox = (self._inbox(origin, dump_observations(receipt.snapshots))._replace(meta=meta),)
         return Done(text or receipt.note, references, inbox)
 
     def _id(self, reference: Reference, own: str | None) -> str:

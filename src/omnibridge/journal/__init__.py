@@ -41,6 +41,7 @@ from omnibridge.journal.rows import (
     Task,
 )
 from omnibridge.journal.seal import ClearSeal, KeyringSeal, Seal
+from omnibridge.journal.shadow import CLAIMS, HEARD, Claims, Written, moment_of, moved, opened, stamp
 from omnibridge.journal.sqlite import SqliteJournal, open_journal
 from omnibridge.journal.sqlite_copy import restore
 from omnibridge.journal.sqlite_file import sqlite_version
@@ -48,11 +49,14 @@ from omnibridge.journal.sqlite_parties import CONTACT
 from omnibridge.journal.sqlite_schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
+    "CLAIMS",
     "CONTACT",
+    "HEARD",
     "SCHEMA_VERSION",
     "Accepted",
     "Attempt",
     "Claimed",
+    "Claims",
     "ClearSeal",
     "Conflict",
     "Counts",
@@ -91,7 +95,12 @@ __all__ = [
     "StoredEvent",
     "Task",
     "Verb",
+    "Written",
+    "moment_of",
+    "moved",
     "open_journal",
+    "opened",
     "restore",
     "sqlite_version",
+    "stamp",
 ]

@@ -2,20 +2,34 @@
 
 from omnibridge.reconcile.consent import ends_permission, told_by
 from omnibridge.reconcile.derive import verbs
+from omnibridge.reconcile.fields import flat, private, whole
+from omnibridge.reconcile.fold import OPERATOR, SHARED, Owner, Shadow, Source, fold, nobody, sources_in
 from omnibridge.reconcile.links import links_in, resolved
 from omnibridge.reconcile.party import IMPERSONAL
-from omnibridge.reconcile.reconcile import ChannelView, Derived, Prepared, Reconciler, prepare
+from omnibridge.reconcile.reconcile import Reconciler
+from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, prepare
 
 __all__ = [
     "IMPERSONAL",
+    "OPERATOR",
+    "SHARED",
     "ChannelView",
     "Derived",
+    "Owner",
     "Prepared",
     "Reconciler",
+    "Shadow",
+    "Source",
     "ends_permission",
+    "flat",
+    "fold",
     "links_in",
+    "nobody",
     "prepare",
+    "private",
     "resolved",
+    "sources_in",
     "told_by",
     "verbs",
+    "whole",
 ]

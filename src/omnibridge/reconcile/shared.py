@@ -1,0 +1,110 @@
+"""One step of the fold: what a channel's news changes about an entity that several systems write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from omnibridge.journal import HEARD, Claims, Written
+from omnibridge.reconcile.fields import private
+from omnibridge.reconcile.fold import Claim, Owner, Source, rank
+from omnibridge.reconcile.links import Json
+
+__all__ = ["EMPTY", "Taken", "copied", "overwritten", "take"]
+
+EMPTY: tuple[object, ...] = (None, [], {}, "")
+
+
+class Taken(NamedTuple):
+    """What news came to. `lost` are fields in which another's claim holds against the channel's; `edits` of them were
+    known there before, so that somebody changed them."""
+
+    lost: list[str]
+    edits: list[str]
+
+
+def take(
+    channel: str,
+    before: Json,
+    changed: Json,
+    claims: Claims,
+    at: int,
+    document: Json,
+    sources: dict[str, Source],
+    owner: Owner,
+    normal: Callable[[], Json],
+) -> Taken:
+    """Take the fields that a channel changed into `document`, `sources` and the channel's `claims`, which all change.
+
+    `before` is what the channel had. `at` is when it changed them, as far as anybody says. `normal()` is the document
+    as this channel would keep it.
+    """
+    taken = Taken([], [])
+    for field, value in changed.items():
+        had = claims.get(field)
+        source = sources.get(field)
+        whose = owner(field)
+        if had is None:
+            # The first sight of nothing is the weakest claim: who never had a value has not removed the others'.
+            when = 0 if field not in before and value in EMPTY else at
+        else:
+            when = max(at, _made(had) + 1)  # whoever changes something knew it
+        if (
+            source is not None
+            and source.channel != channel
+            and whose != channel
+            and _agrees(field, value, document, normal)
+        ):
+            claims[field] = [max(source.at, _made(had) if had is not None else 0)]
+            continue
+        claims[field] = when
+        claim = Claim(field, Source(channel, when), value)
+        if source is not None and field in document:
+            held = Claim(field, source, document[field])
+            if rank(claim, whose) < rank(held, whose):
+                if document[field] != value and not private(field):
+                    taken.lost.append(field)
+                    if field in before:
+                        taken.edits.append(field)
+                continue
+        document[field] = value
+        sources[field] = claim.source
+    return taken
+
+
+def _agrees(field: str, value: object, document: Json, normal: Callable[[], Json]) -> bool:
+    """Whether a channel says what the document says, as far as it can: then it has a copy, and states nothing."""
+    if field not in document:
+        return False
+    return document[field] == value or (private(field) is False and normal().get(field, document[field]) == value)
+
+
+def _made(claim: int | Written) -> int:
+    """When what a channel has came to be there."""
+    return claim if isinstance(claim, int) else claim[0]
+
+
+def copied(before: Json, said: Json, claims: Claims, made: int) -> None:
+    """Note in a channel's claims what a delivery wrote there, which was made at `made`."""
+    heard = _made(claims.get(HEARD, 0))
+    for field, value in said.items():
+        had = claims.get(field)
+        own: Written = had[1:] if isinstance(had, list) else []
+        if isinstance(had, int):
+            if before.get(field) == value:
+                continue  # the channel's own word, written back to it
+            own = [had, before.get(field), *([True] if made <= heard else [])]
+        if own and own[1] == value:
+            claims[field] = own[0]  # what we wrote over is there again
+        else:
+            claims[field] = [made, *own]
+
+
+def overwritten(channel: str, claims: Claims, fields: Iterable[str], sources: dict[str, Source]) -> list[str]:
+    """The fields in which a delivery wrote over a claim of this channel that it did not know, and that holds."""
+    lost: list[str] = []
+    for field in fields:
+        claim = claims.get(field)
+        if isinstance(claim, list) and len(claim) > 3 and sources.get(field) == Source(channel, claim[1]):
+            lost.append(field)
+    return lost
