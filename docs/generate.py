@@ -22,8 +22,10 @@ from omnibridge import errors
 from omnibridge.cli import app
 from omnibridge.config.model import (
     BridgeSection,
+    CapSection,
     ChannelSection,
     ConfigFile,
+    ConsentSection,
     RetentionSection,
     RouteSection,
     ServerSection,
@@ -53,6 +55,8 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "bridge": ("[bridge]", BridgeSection),
     "server": ("[server]", ServerSection),
     "retention": ("[retention]", RetentionSection),
+    "consent": ("[consent]", ConsentSection),
+    "consent.caps": ("[consent.caps.MEDIUM]", CapSection),
     "channels": ("[channels.NAME]", ChannelSection),
     "routes": ("[[routes]]", RouteSection),
 }
@@ -130,7 +134,7 @@ def fields(model: type[BaseModel], *, skip: Sequence[str] = ()) -> str:
 
 def configuration() -> Iterator[str]:
     """bridge.toml."""
-    assert set(SECTIONS) == set(ConfigFile.model_fields)
+    assert {name.partition(".")[0] for name in SECTIONS} == set(ConfigFile.model_fields)
     yield "# The configuration file"
     yield (
         "One TOML file, `bridge.toml` by default. A value may hold `${NAME}` or `${NAME:-otherwise}` from the\n"

@@ -179,7 +179,7 @@ class Bridge:
         )
         wire = make_wire(self._transport)
         self._stack.push_async_callback(wire.aclose)
-        gate = ConsentGate(journal)
+        gate = ConsentGate(journal, self.config.consent)
         for name, channel in channels.items():
             if name not in self.config.disabled:
                 self.workers[name] = self._worker(channel, journal, wire, gate)

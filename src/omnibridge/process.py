@@ -27,7 +27,7 @@ from omnibridge.journal import (
     StoredEvent,
     Task,
 )
-from omnibridge.model import Consent, Entity, canonical_id, lookup
+from omnibridge.model import Command, Consent, Entity, Purpose, canonical_id, lookup
 from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, ends_permission, prepare, told_by
 from omnibridge.routing import All, Route, Router, Target
 
@@ -84,6 +84,14 @@ def _readied(view: ChannelView, seen: Observation) -> Prepared | Occurrence | Lo
         if told is not None:
             return prepare(view, told)._replace(event=seen.event)
     return seen
+
+
+def _is_marketing(event: Event) -> bool:
+    try:
+        command = event.parse()
+    except InvalidMessage:
+        return False  # it will say so where it is delivered
+    return isinstance(command, Command) and command.purpose is Purpose.MARKETING
 
 
 class Processor:
@@ -363,7 +371,9 @@ class Processor:
             operation = slot.operation if slot is not None else "none"
             entry = lookup(event.type)
             state = slot is not None and slot.collapse and entry is not None and issubclass(entry.model, Entity)
-            partition = str(event.extensions.get("partitionkey") or event.subject or event.id)
+            # What may have to wait for a morning holds up nobody's receipt.
+            marketing = entry is not None and entry.command and _is_marketing(event)
+            lane = str(event.extensions.get("partitionkey") or event.subject or event.id)
             consent = event.name.startswith("consent.")
             found.append(
                 NewDelivery(
@@ -371,7 +381,7 @@ class Processor:
                     channel=channel.name,
                     task=Task.DELIVER,
                     operation=operation,
-                    lane=f"consent:{event.subject}" if consent else partition,
+                    lane=f"consent:{event.subject}" if consent else f"marketing:{lane}" if marketing else lane,
                     due=now,
                     priority=-1 if consent else priority,
                     event=(event.source, event.id),

@@ -12,9 +12,11 @@ from typing import Any, Protocol, cast
 from pydantic import ValidationError
 
 from omnibridge.channel import Channel
+from omnibridge.config.consent import read_consent
 from omnibridge.config.locate import line_of
 from omnibridge.config.model import ConfigFile
 from omnibridge.config.routes import read_routes
+from omnibridge.customer import ConsentRules
 from omnibridge.errors import ConfigError
 from omnibridge.registry import Registry
 from omnibridge.routing import Route
@@ -48,7 +50,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Config:
-    """A configuration that was read: the file's sections, channels, routes, and what is wrong with it.
+    """A configuration that was read: the file's sections, channels, routes, the gate's rules, and what is wrong.
 
     `disabled` channels are those whose connector is installed and broken, with the reason: nothing else stops for them.
     """
@@ -58,6 +60,7 @@ class Config:
     channels: dict[str, Channel] = field(default_factory=dict[str, Channel])
     disabled: dict[str, str] = field(default_factory=dict[str, str])
     routes: tuple[Route, ...] = ()
+    consent: ConsentRules = field(default_factory=ConsentRules)
     problems: list[Problem] = field(default_factory=list[Problem])
 
     @property
@@ -115,6 +118,7 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     config = Config(file, folder, problems=problems)
     _channels(config, registry, problem)
     config.routes = read_routes(file, problem)
+    config.consent = read_consent(file.consent, problem)
     return config
 
 

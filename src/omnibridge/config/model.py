@@ -6,7 +6,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-__all__ = ["BridgeSection", "ChannelSection", "ConfigFile", "RetentionSection", "RouteSection", "ServerSection"]
+from omnibridge.model import Medium
+
+__all__ = [
+    "BridgeSection",
+    "CapSection",
+    "ChannelSection",
+    "ConfigFile",
+    "ConsentSection",
+    "RetentionSection",
+    "RouteSection",
+    "ServerSection",
+]
 
 
 class _Section(BaseModel):
@@ -65,6 +76,30 @@ class RetentionSection(_Section):
     )
 
 
+class CapSection(_Section):
+    """How many marketing messages one person may get by one medium, by the calendar where they are."""
+
+    day: int | None = Field(None, ge=1, description="The most in a day.")
+    week: int | None = Field(None, ge=1, description="The most in a week, which begins on Monday.")
+
+
+class ConsentSection(_Section):
+    """When marketing may not disturb, and how often it may come. Orders' confirmations and answers always go out."""
+
+    timezone: str = Field("UTC", description="The time zone where nothing tells a person's own, `Europe/Copenhagen`.")
+    quiet_hours: dict[Medium, str] = Field(
+        default_factory=dict[Medium, str],
+        description='By medium, from when to when marketing waits, where the person is: `sms = "21:00-08:00"`.',
+    )
+    caps: dict[Medium, CapSection] = Field(
+        default_factory=dict[Medium, CapSection],
+        description="By medium, how many marketing messages a person may get: `sms = { day = 1, week = 3 }`.",
+    )
+    beyond_cap: Literal["refuse", "wait"] = Field(
+        "refuse", description="What is too many is refused, or waits for the next day or week."
+    )
+
+
 class ChannelSection(_Section):
     """One channel: one account of one system."""
 
@@ -110,5 +145,6 @@ class ConfigFile(_Section):
     bridge: BridgeSection = Field(default_factory=lambda: BridgeSection.model_validate({}))
     server: ServerSection = Field(default_factory=lambda: ServerSection.model_validate({}))
     retention: RetentionSection = Field(default_factory=lambda: RetentionSection.model_validate({}))
+    consent: ConsentSection = Field(default_factory=lambda: ConsentSection.model_validate({}))
     channels: dict[str, ChannelSection] = Field(default_factory=dict, description="Channels by name.")
     routes: list[RouteSection] = Field(default_factory=list[RouteSection], description="Routes, in order.")

@@ -1,7 +1,19 @@
 """One customer: who is whom, the consent gate, and the ledger of what was allowed."""
 
 from omnibridge.customer.customers import Customers
-from omnibridge.customer.gate import ConsentGate
+from omnibridge.customer.gate import Cap, ConsentGate, ConsentRules
+from omnibridge.customer.hours import QuietHours, zone_or_none
 from omnibridge.customer.ledger import Decision, Notice, Permission, permissions
 
-__all__ = ["ConsentGate", "Customers", "Decision", "Notice", "Permission", "permissions"]
+__all__ = [
+    "Cap",
+    "ConsentGate",
+    "ConsentRules",
+    "Customers",
+    "Decision",
+    "Notice",
+    "Permission",
+    "QuietHours",
+    "permissions",
+    "zone_or_none",
+]

@@ -25,26 +25,48 @@ from omnibridge.delivery.exchange import Exchange, Vendor
 from omnibridge.delivery.frozen import thaw
 from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
-from omnibridge.errors import Permanent
+from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge.event import Event
 from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task, opened
 from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
 
-__all__ = ["Gate", "Refused", "Tasks", "recurring_tasks"]
+__all__ = ["Gate", "Held", "Refused", "Stop", "Tasks", "recurring_tasks"]
 
 DAILY = timedelta(hours=24)
 
 
-class Gate(Protocol):
-    """Says why a command must not go out, or None."""
+class Stop(Protocol):
+    """Why a command must not leave now; `until` when it may be asked again, None for a refusal."""
 
-    async def refusal(self, command: Command, now: datetime) -> str | None:
+    @property
+    def reason(self) -> str:
+        """In words, without anybody's data."""
+        ...
+
+    @property
+    def until(self) -> datetime | None:
+        """When it may be asked again."""
+        ...
+
+
+class Gate(Protocol):
+    """Says why a command must not go out now, or None."""
+
+    async def stop(self, command: Command, delivery: int, now: datetime, expires: datetime | None) -> Stop | None:
         """The reason, or None when it may."""
         ...
 
 
 class Refused(Exception):
     """The gate said no; `str()` is the reason."""
+
+
+class Held(Exception):
+    """The gate said not yet; `str()` is the reason."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(reason)
+        self.until = until
 
 
 class Tasks:
@@ -56,7 +78,7 @@ class Tasks:
         self._gate = gate
 
     async def run(self, claimed: Claimed) -> Done | Later:
-        """One attempt. Raises the errors of `omnibridge.errors`, and Refused."""
+        """One attempt. Raises the errors of `omnibridge.errors`, Refused and Held."""
         if claimed.task is Task.DELIVER:
             return await self._deliver(claimed)
         if claimed.task is Task.LOOKUP:
@@ -85,9 +107,7 @@ class Tasks:
             )
         subject: Any = event if issubclass(slot.accepts, Event) else event.parse()
         if isinstance(subject, Command):
-            reason = await self._gate.refusal(subject, self._vendor.clock.now())
-            if reason is not None:
-                raise Refused(reason)
+            await self._ask(claimed, subject, event)
         delivery = await self._briefing(claimed, event, subject)
         steps = {step.name: step for step in claimed.steps if step.generation == claimed.generation}
         now = self._vendor.clock.now()
@@ -113,6 +133,11 @@ class Tasks:
             await exchange.flush()
             return result
         return self._done(claimed, subject, result)
+
+    async def _ask(self, claimed: Claimed, command: Command, event: Event) -> None:
+        stop = await self._gate.stop(command, claimed.id, self._vendor.clock.now(), _expires(event))
+        if stop is not None:
+            raise Refused(stop.reason) if stop.until is None else Held(stop.reason, stop.until)
 
     def _exchange(
         self,
@@ -257,6 +282,20 @@ class Tasks:
             return f"{len(missing)} made, {len(stale)} removed, {len(desired)} wanted"
 
         return Done(await Exchange(self._vendor, delivery=claimed.id, key=claimed.key).run(reconcile))
+
+
+def _expires(event: Event) -> datetime | None:
+    """The time after which nobody wants it any more. Raises InvalidMessage for one that is none."""
+    said = event.extensions.get("expirytime")
+    if said is None:
+        return None
+    try:
+        at = datetime.fromisoformat(str(said))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise InvalidMessage("not a time with its zone", where="expirytime")
+    return at
 
 
 def _ours(given: str, url: str) -> bool:

@@ -16,7 +16,7 @@ from omnibridge.connector import Later
 from omnibridge.delivery import outcome
 from omnibridge.delivery.breaker import Breaker
 from omnibridge.delivery.outcome import Done
-from omnibridge.delivery.tasks import DAILY, Refused
+from omnibridge.delivery.tasks import DAILY, Held, Refused
 from omnibridge.errors import OmniBridgeError, Retryable, StorageError
 from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled, Task
 
@@ -216,6 +216,8 @@ class Worker:
             result = await self._tasks.run(claimed)
         except Refused as refusal:
             return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(refusal)))
+        except Held as held:
+            return outcome.later(claimed, attempt("later"), held.until, claimed.state, str(held))
         except StorageError:
             # Nothing can be said about the attempt; the journal decides after a restart.
             return failed("storage", Retryable("the journal could not take part"))

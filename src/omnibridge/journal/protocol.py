@@ -119,6 +119,16 @@ class Journal(Protocol):
         """Record the response of a started step."""
         ...
 
+    async def send_to(
+        self, who: Key, delivery: int, at: datetime, limits: Sequence[tuple[datetime, int]]
+    ) -> int | None:
+        """Note that a delivery is being sent to somebody, unless that is one too many.
+
+        Each limit is a time and how many may be sent since then, this one included; the place of the first one that is
+        reached, else None. A delivery counts once, however often it is tried, and not when it came to nothing.
+        """
+        ...
+
     async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
         """Store a reference in the middle of an exchange."""
         ...

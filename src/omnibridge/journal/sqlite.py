@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
@@ -17,6 +17,8 @@ from omnibridge.errors import StorageError
 from omnibridge.journal import sqlite_care as care
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
+from omnibridge.journal import sqlite_sendings as sendings
+from omnibridge.journal.identity_rows import Key
 from omnibridge.journal.rows import (
     Accepted,
     Claimed,
@@ -157,6 +159,13 @@ class SqliteJournal(Identities):
         """Record the response of a step."""
         await self._write(partial(intake.finish, self._ledger, self._columns.step(delivery, step)))
 
+    async def send_to(
+        self, who: Key, delivery: int, at: datetime, limits: Sequence[tuple[datetime, int]]
+    ) -> int | None:
+        """Note that a delivery is being sent to somebody, unless that is one too many: the limit that is reached."""
+        spans = [(micros(since), most) for since, most in limits]
+        return await self._write(partial(sendings.send_to, self._ledger, who.value, delivery, micros(at), spans))
+
     async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
         """Store a reference in the middle of an exchange."""
         row = (channel, reference.kind, reference.external_id, id)
@@ -217,6 +226,9 @@ class SqliteJournal(Identities):
             gone += await self._mend(partial(care.sweep_dedupe, self._ledger, low, high, micros(policy.dedupe_before)))
         for (delivery,) in await self._read(partial(self._reading.many_attempts, policy.max_attempts)):
             gone += await self._mend(partial(care.sweep_attempts, self._ledger, delivery, policy.max_attempts))
+        old = micros(self._clock.now() - timedelta(days=sendings.KEPT_DAYS))
+        while swept_sendings := await self._mend(partial(sendings.forget_sendings, self._ledger, old)):
+            gone += swept_sendings
         if policy.max_bytes is not None:
             gone += await self._shrink(policy.max_bytes)
         while await self._mend(partial(care.vacuum, self._ledger, policy.max_bytes)):

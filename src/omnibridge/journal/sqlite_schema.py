@@ -138,7 +138,14 @@ CREATE INDEX events_party ON events (party) WHERE party IS NOT NULL;
 CREATE INDEX entities_party ON entities (party, kind) WHERE party IS NOT NULL;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4)
+# When a marketing message left for whom (a hash), for caps on how many one person gets; kept for some days.
+_V5 = """
+CREATE TABLE sendings (delivery INTEGER PRIMARY KEY, who BLOB NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX sendings_who ON sendings (who, at);
+CREATE INDEX sendings_at ON sendings (at);
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

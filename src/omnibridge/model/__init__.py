@@ -13,7 +13,16 @@ from omnibridge.model.catalogue import (
     short_type,
 )
 from omnibridge.model.consent import Basis, Consent, ConsentState, Medium, Proof, Purpose, consent_key
-from omnibridge.model.contact import Address, ContactPoint, Email, Phone, email_or_none, phone_or_none
+from omnibridge.model.contact import (
+    Address,
+    ContactPoint,
+    Email,
+    Phone,
+    country_zones,
+    email_or_none,
+    phone_or_none,
+    phone_zones,
+)
 from omnibridge.model.customer import Customer
 from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
 from omnibridge.model.identity import canonical_id, event_id
@@ -98,6 +107,7 @@ __all__ = [
     "canonical_id",
     "catalogue",
     "consent_key",
+    "country_zones",
     "decimal_text",
     "email_or_none",
     "entity_class",
@@ -106,5 +116,6 @@ __all__ = [
     "lookup",
     "minor_digits",
     "phone_or_none",
+    "phone_zones",
     "short_type",
 ]

@@ -7,11 +7,21 @@ from functools import lru_cache
 from typing import Annotated
 
 import phonenumbers
+import phonenumbers.timezone
 from pydantic import AfterValidator
 
 from omnibridge.model.base import Model
 
-__all__ = ["Address", "ContactPoint", "Email", "Phone", "email_or_none", "phone_or_none"]
+__all__ = [
+    "Address",
+    "ContactPoint",
+    "Email",
+    "Phone",
+    "country_zones",
+    "email_or_none",
+    "phone_or_none",
+    "phone_zones",
+]
 
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f\x7f<>,;]{1,64}@[^\s@\x00-\x1f\x7f<>,;]{1,255}")
@@ -42,6 +52,22 @@ def phone_or_none(raw: str | None, region: str | None = None) -> str | None:
         return None
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     return number if _E164.fullmatch(number) else None  # some plans allow more than E.164's fifteen digits
+
+
+def phone_zones(number: str) -> tuple[str, ...]:
+    """The time zones that an E.164 number may be in, by its country and area; empty where its digits do not say."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return ()
+    found = phonenumbers.timezone.time_zones_for_geographical_number(parsed)
+    return () if phonenumbers.timezone.UNKNOWN_TIMEZONE in found else tuple(found)
+
+
+def country_zones(country: str) -> tuple[str, ...]:
+    """The time zones of a country (ISO 3166 alpha-2), and of those that it shares a calling code with."""
+    code = phonenumbers.country_code_for_region(country.upper())
+    return phone_zones(f"+{code}00000000") if code else ()
 
 
 def _email(value: str) -> str:
