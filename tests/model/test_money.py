@@ -123,3 +123,12 @@ def test_small_things():
     assert money("0.01")
     assert str(money("-1.50")) == "-1.50 EUR"
     assert money("1.0") == money("1.00")
+
+
+def test_an_amount_that_was_seen_before_is_the_same_and_keeps_its_scale():
+    assert Money.of("12.50", "DKK") is Money.of("12.50", "DKK")
+    assert str(Money.of("12.5", "DKK")) == "12.5 DKK"
+    assert Money.of("12.50", "DKK") == Money(amount=Decimal("12.5"), currency="DKK")
+    for amount, currency in (("12,50", "DKK"), ("", "DKK"), ("NaN", "DKK"), ("1", "dkk")):
+        with pytest.raises(ValidationError):
+            Money.of(amount, currency)

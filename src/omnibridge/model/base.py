@@ -15,6 +15,8 @@ _MINUTE = timedelta(minutes=1)
 
 def rfc3339(value: datetime) -> str:
     """An aware time as RFC 3339, in its own zone; in UTC where the zone's offset is not whole minutes."""
+    if value.tzinfo is UTC:  # most are, and an order has a dozen
+        return value.isoformat()[:-6] + "Z"
     offset = value.utcoffset()
     if offset is not None and offset % _MINUTE:
         value = value.astimezone(UTC)

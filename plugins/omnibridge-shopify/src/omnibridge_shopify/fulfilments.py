@@ -13,10 +13,11 @@ from omnibridge.model import (
     Payment,
     PaymentMethod,
     PaymentState,
+    Ref,
     Refund,
     RefundState,
 )
-from omnibridge_shopify.parts import Values, address, padded, ref, utc
+from omnibridge_shopify.parts import Values, address, money, padded, ref, utc
 from omnibridge_shopify.wire import FulfillmentIn, RefundIn, RefundLineIn, TransactionIn
 
 __all__ = ["fulfilment", "payment", "refund", "refunded"]
@@ -46,7 +47,7 @@ _NOT_DONE = {
 _METHODS = {"gift_card": PaymentMethod.GIFT_CARD, "cash": PaymentMethod.CASH, "shopify_payments": PaymentMethod.CARD}
 
 
-def _order(body: FulfillmentIn | RefundIn | TransactionIn, order: int | None) -> Values:
+def _order(body: FulfillmentIn | RefundIn | TransactionIn, order: int | None) -> Ref:
     found = ref("order", order or body.get("order_id"))
     if found is None:
         raise InvalidMessage("no order_id", where="body")
@@ -114,7 +115,7 @@ def refund(
     if "transactions" in body:
         values["state"] = _refund_state(back)
         amount = refunded(body)
-        values["amount"] = {"amount": amount, "currency": currency} if amount is not None and currency else None
+        values["amount"] = money(amount, currency) if amount is not None and currency else None
         values["payment"] = ref("payment", next((t.get("parent_id") for t in back if t.get("parent_id")), None))
     if "note" in body:
         values["reason"] = body["note"]
@@ -149,7 +150,7 @@ def _line(line: RefundLineIn, currency: str | None) -> Values:
             amount = line.get(theirs)
             if amount is not None:
                 exact = padded(amount, currency) if isinstance(amount, Decimal) else amount
-                values[ours] = {"amount": exact, "currency": currency}
+                values[ours] = money(exact, currency)
     return values
 
 
@@ -172,7 +173,7 @@ def payment(
     values: Values = {
         "order": _order(body, order),
         "location": ref("location", body.get("location_id")),
-        "amount": {"amount": amount, "currency": currency},
+        "amount": money(amount, currency),
         "method": _METHODS.get(gateway or "", PaymentMethod.OTHER),
         "method_raw": gateway,
         "gateway": gateway,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omnibridge.connector import Snapshot
 from omnibridge.model import InventoryLevel, Location, Product, ProductStatus
-from omnibridge_shopify.parts import Values, address, ref, split_tags, utc
+from omnibridge_shopify.parts import Values, address, money, ref, split_tags, utc
 from omnibridge_shopify.settings import Shopify
 from omnibridge_shopify.wire import AddressIn
 from omnibridge_shopify.wire_goods import InventoryIn, LocationIn, ProductIn, VariantIn
@@ -64,8 +64,8 @@ def _variant(settings: Shopify, body: VariantIn, names: list[str]) -> Values:
         currency = settings.currency
         values["prices"] = [
             {
-                "amount": {"amount": price, "currency": currency},
-                "compare_at": {"amount": before, "currency": currency} if before is not None else None,
+                "amount": money(price, currency),
+                "compare_at": money(before, currency) if before is not None else None,
             }
         ]
     if get("grams") is not None:

@@ -11,7 +11,7 @@ from omnibridge.connector import Snapshot
 from omnibridge.model import FulfilmentStatus, Order, OrderStatus, PaymentStatus
 from omnibridge_shopify.customers import customer_within_order
 from omnibridge_shopify.fulfilments import fulfilment, payment, refund, refunded
-from omnibridge_shopify.parts import Values, address, as_text, attributes, bag, ref, split_tags, utc
+from omnibridge_shopify.parts import Values, address, as_text, attributes, bag, money, ref, split_tags, utc
 from omnibridge_shopify.settings import Shopify
 from omnibridge_shopify.wire import (
     DiscountAllocationIn,
@@ -152,19 +152,19 @@ def _head(body: OrderIn, currency: str) -> Values:
 
 
 def _totals(body: OrderIn, currency: str) -> Values:
-    totals: Values = {"total": {"amount": body["total_price"], "currency": currency}}
+    totals: Values = {"total": money(body["total_price"], currency)}
     for theirs, ours in _TOTALS.items():
         if (amount := body.get(theirs)) is not None:
-            totals[ours] = {"amount": amount, "currency": currency}
+            totals[ours] = money(amount, currency)
     for theirs, ours in _PAIRED.items():
-        if (money := bag(body.get(theirs), currency)) is not None:
-            totals[ours] = money
+        if (paired := bag(body.get(theirs), currency)) is not None:
+            totals[ours] = paired
     seen = (body.get("total_price_set") or {}).get("presentment_money")
     if seen is not None:
-        totals["presentment"] = {"amount": seen["amount"], "currency": seen["currency_code"]}
+        totals["presentment"] = money(seen["amount"], seen["currency_code"])
     back = [amount for item in body.get("refunds") or () if (amount := refunded(item)) is not None]
     if back:
-        totals["refunded"] = {"amount": sum(back[1:], back[0]), "currency": currency}
+        totals["refunded"] = money(sum(back[1:], back[0]), currency)
     return totals
 
 
@@ -197,7 +197,7 @@ def _line(line: LineIn, applications: Sequence[DiscountApplicationIn], currency:
         "product": ref("product", get("product_id")),
         "variant": ref("variant", get("variant_id")),
         "quantity": line["quantity"],
-        "unit_price": {"amount": line["price"], "currency": currency},
+        "unit_price": money(line["price"], currency),
     }
     if get("gift_card"):
         values["gift_card"] = True
@@ -233,7 +233,7 @@ def _carriage(line: ShippingLineIn, body: OrderIn, currency: str) -> Values:
     values: Values = {
         "title": line.get("title"),
         "code": line.get("code"),
-        "price": {"amount": line["price"], "currency": currency},
+        "price": money(line["price"], currency),
     }
     if allocations := line.get("discount_allocations"):
         values["discounts"] = _discounts(allocations, body.get("discount_applications") or (), currency)
@@ -251,7 +251,7 @@ def _taxes(taxes: Sequence[TaxLineIn] | None, currency: str) -> list[Values]:
         {
             "title": tax.get("title"),
             "rate": tax.get("rate"),
-            "amount": {"amount": tax["price"], "currency": currency},
+            "amount": money(tax["price"], currency),
         }
         for tax in taxes or ()
     ]
@@ -262,7 +262,7 @@ def _discounts(
 ) -> list[Values]:
     found: list[Values] = []
     for allocation in allocations:
-        values: Values = {"amount": {"amount": allocation["amount"], "currency": currency}}
+        values: Values = {"amount": money(allocation["amount"], currency)}
         index = allocation.get("discount_application_index", -1)
         if 0 <= index < len(applications):
             application = applications[index]

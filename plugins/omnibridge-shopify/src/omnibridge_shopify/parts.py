@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
-from omnibridge.model import minor_digits
+from omnibridge.model import Money, Ref, minor_digits
 from omnibridge_shopify.wire import AddressIn, AttributeIn, BagIn
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "bag",
     "gid",
     "gid_number",
+    "money",
     "padded",
     "ref",
     "split_tags",
@@ -35,9 +38,14 @@ def utc(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC) if value is not None else None
 
 
-def ref(kind: str, id_: int | str | None) -> Values | None:
+def ref(kind: str, id_: int | str | None) -> Ref | None:
     """A reference by Shopify's id, None where there is none. An id of 0 is none either."""
-    return {"kind": kind, "external_id": str(id_)} if id_ else None
+    return _ref(kind, str(id_)) if id_ else None
+
+
+@lru_cache(maxsize=4096)
+def _ref(kind: str, id_: str) -> Ref:  # the same goods are sold again and again
+    return Ref(kind=kind, external_id=id_)
 
 
 def address(body: AddressIn | None) -> Values | None:
@@ -60,12 +68,22 @@ def address(body: AddressIn | None) -> Values | None:
     return found if any(found.values()) else None
 
 
-def bag(body: BagIn | None, currency: str) -> Values | None:
+def money(amount: str | Decimal, currency: str) -> Money | Values:
+    """An amount for a model. What is none is left to the model to refuse, which says where it stands."""
+    if isinstance(amount, str):
+        try:
+            return Money.of(amount, currency)
+        except ValidationError:
+            pass
+    return {"amount": amount, "currency": currency}
+
+
+def bag(body: BagIn | None, currency: str) -> Money | Values | None:
     """The shop's side of an amount pair, when it is in `currency`; samples exist where it is not, and mean nothing."""
-    money = body.get("shop_money") if body else None
-    if money is None or money["currency_code"] != currency:
+    shop = body.get("shop_money") if body else None
+    if shop is None or shop["currency_code"] != currency:
         return None
-    return {"amount": money["amount"], "currency": currency}
+    return money(shop["amount"], currency)
 
 
 def padded(amount: Decimal, currency: str) -> Decimal:
