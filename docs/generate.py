@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import anyio
 import typer.main
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, RootModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -26,6 +26,7 @@ from omnibridge.config.model import (
     ChannelSection,
     ConfigFile,
     ConsentSection,
+    OwnershipSection,
     RetentionSection,
     RouteSection,
     ServerSection,
@@ -58,6 +59,7 @@ SECTIONS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "consent": ("[consent]", ConsentSection),
     "consent.caps": ("[consent.caps.MEDIUM]", CapSection),
     "channels": ("[channels.NAME]", ChannelSection),
+    "ownership": ("[ownership]", OwnershipSection),
     "routes": ("[[routes]]", RouteSection),
 }
 STAMPS = re.compile(r"datetime\.timedelta\(([^)]*)\)")
@@ -144,7 +146,8 @@ def configuration() -> Iterator[str]:
     for title, model in SECTIONS.values():
         yield f"## `{title}`"
         yield doc(model)
-        yield fields(model)
+        if not issubclass(model, RootModel):
+            yield fields(model)
 
 
 def commands() -> Iterator[str]:

@@ -164,6 +164,7 @@ class Bridge:
             in_flight=self._in_flight,
             stored=self._stored,
             disabled=frozenset(self.config.disabled),
+            ownership=self.config.ownership,
         )
         token = file.server.token
         self._ingress = Ingress(
@@ -220,9 +221,9 @@ class Bridge:
         if self._processor is not None:
             self._processor.wake()
 
-    def _in_flight(self, channel: str, kind: str) -> bool:
+    def _in_flight(self, channel: str, kind: str, id: str | None) -> bool:
         worker = self.workers.get(channel)
-        return worker is not None and worker.in_flight(kind)
+        return worker is not None and worker.in_flight(kind, id)
 
     async def _care(self) -> None:
         while True:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import structlog
+
 from omnibridge.connector import AnyConnector, Deliver, Settings
 from omnibridge.event import Event
-from omnibridge.model import Command, Entity, lookup
+from omnibridge.model import Command, Entity, entity_class, lookup
 
 __all__ = ["Channel"]
+
+_log = structlog.get_logger("omnibridge.channel")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,26 @@ class Channel:
                 if issubclass(slot.accepts, Command) or _takes(slot, verb):
                     return slot
         return whole
+
+    def kept(self, kind: str, entity: dict[str, object]) -> dict[str, object] | None:
+        """What the vendor would keep of an entity (JSON), by its connector's `normal`; None where that says nothing."""
+        slot = self._normals.get(kind)
+        if slot is None or slot.normal is None:
+            return None
+        try:
+            whole = entity_class(kind).model_validate(entity)
+            made: Entity = slot.normal(self.settings, whole)
+            return made.model_dump(mode="json", exclude_unset=True)
+        except Exception as error:  # an author's bug costs an echo that is taken for an edit, and nothing else
+            _log.error("connector bug", channel=self.name, slot=slot.operation, error=type(error).__name__)
+            return None
+
+    @cached_property
+    def _normals(self) -> dict[str, Deliver[Settings]]:
+        slots = [
+            slot for slot in self.connector.delivers if slot.normal is not None and issubclass(slot.accepts, Entity)
+        ]
+        return {slot.accepts.KIND: slot for slot in reversed(slots) if issubclass(slot.accepts, Entity)}
 
     def describe(self, event: Event) -> str:
         """What would be done with `event` here, in words."""

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
-from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, Snapshot, load_observations
+from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, load_observations
 from omnibridge.delivery.keys import delivery_key, task_key
 from omnibridge.errors import InvalidMessage, StorageError
 from omnibridge.event import Event
@@ -28,7 +28,17 @@ from omnibridge.journal import (
     Task,
 )
 from omnibridge.model import Command, Consent, Entity, Purpose, canonical_id, lookup
-from omnibridge.reconcile import ChannelView, Derived, Prepared, Reconciler, ends_permission, prepare, told_by
+from omnibridge.reconcile import (
+    SHARED,
+    ChannelView,
+    Derived,
+    Ownership,
+    Prepared,
+    Reconciler,
+    ends_permission,
+    in_turn,
+    readied,
+)
 from omnibridge.routing import All, Route, Router, Target
 
 __all__ = ["BATCH", "Processor"]
@@ -76,16 +86,6 @@ def _reason(row: InboxRow, error: Exception) -> str:
     return f"{type(error).__name__} in the connector; replay after it is mended"
 
 
-def _readied(view: ChannelView, seen: Observation) -> Prepared | Occurrence | Lookup:
-    if isinstance(seen, Snapshot):
-        return prepare(view, seen)
-    if isinstance(seen, Occurrence) and seen.event is not None:
-        told = told_by(seen.event)  # permissions that come as events count as well
-        if told is not None:
-            return prepare(view, told)._replace(event=seen.event)
-    return seen
-
-
 def _is_marketing(event: Event) -> bool:
     try:
         command = event.parse()
@@ -97,8 +97,9 @@ def _is_marketing(event: Event) -> bool:
 class Processor:
     """Works off the inbox in order.
 
-    `in_flight(channel, kind)` tells whether a create of that kind is under way there, for which an unknown snapshot
-    must wait. `stored` is called with the names of channels that got work; `disabled` ones get it all the same.
+    `in_flight(channel, kind, id)` tells whether that entity is being written there, for which its snapshots must wait,
+    or, without an id, any of the kind, for which unknown ones must: it may be a create. `stored` is called with the
+    names of channels that got work; `disabled` ones get it all the same.
     """
 
     def __init__(
@@ -108,20 +109,22 @@ class Processor:
         router: Callable[[], Router],
         clock: Clock,
         *,
-        in_flight: Callable[[str, str], bool],
+        in_flight: Callable[[str, str, str | None], bool],
         stored: Callable[[set[str]], None],
         disabled: Container[str] = (),
+        ownership: Ownership | None = None,
     ) -> None:
         self._channels = channels
         self._disabled = disabled
         self._views = {
-            name: ChannelView(name, channel.source, channel.inward, channel.collects_consent)
+            name: ChannelView(name, channel.source, channel.inward, channel.collects_consent, channel.kept)
             for name, channel in channels.items()
         }
         self._journal = journal
         self._router = router
         self._clock = clock
         self._in_flight = in_flight
+        self._ownership = ownership or Ownership()
         self._stored = stored
         self._awake = anyio.Event()
         self._stopping = False
@@ -168,7 +171,8 @@ class Processor:
             moved = await self._batch(rows) or moved
 
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
-        read = self._in_turn([self._translate(row) for row in rows])
+        read = [self._translate(row) for row in rows]
+        read = [read[place] for place in in_turn([(item.row, item.keys) for item in read], self._waiting)]
         while True:
             try:
                 processed = await self._understand(read)
@@ -197,7 +201,7 @@ class Processor:
         try:
             seen = self._observations(channel, row)
             view = self._views[row.channel]
-            return _Read(row, tuple(_readied(view, item) for item in seen))
+            return _Read(row, tuple(readied(view, item) for item in seen))
         except Exception as error:  # a translator's bug must never lose a delivery
             return _Read(row, invalid=_reason(row, error))
 
@@ -237,7 +241,7 @@ class Processor:
         unseen = self._unseen(batch, known, entities)
         if unseen:
             entities.update(await self._journal.entities(unseen))
-        reconciler = Reconciler(known, entities, now=self._clock.now())
+        reconciler = Reconciler(known, entities, now=self._clock.now(), owners=self._ownership.of)
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
         for place, read in enumerate(batch):
@@ -271,26 +275,19 @@ class Processor:
         return found
 
     def _must_wait(self, read: _Read, known: Mapping[EntityKey, object], blocked: set[EntityKey]) -> bool:
-        """An unknown entity of a kind that is just being created there may be that one: wait for the receipt.
+        """What is being written there waits for the receipt: its echo is no news, and what else is told is newer.
 
-        Also where the vendor names it as ours: what was written is known to the shadow only with the receipt.
+        An unknown entity of a kind that is just being created may be that one, also where the vendor names it as ours.
         """
         for item in read.seen:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
                 continue  # a permission has one id everywhere, and a withdrawal waits for nothing
-            found = known.get(item.key)
-            unknown = found is None or getattr(found, "id", None) is None
-            if item.key in blocked or (unknown and self._in_flight(item.key.channel, item.key.kind)):
+            id_ = getattr(known.get(item.key), "id", None)
+            may_wait = id_ is None or item.key.kind in SHARED
+            if item.key in blocked or (may_wait and self._in_flight(item.key.channel, item.key.kind, id_)):
                 blocked.add(item.key)
                 return True
         return False
-
-    def _in_turn(self, batch: list[_Read]) -> list[_Read]:
-        """Rows in their order, but a receipt before what waited for it: the echo of our own write is no news."""
-        awaited = {key for read in batch if read.row.id in self._waiting for key in read.keys}
-        if not awaited:
-            return batch
-        return sorted(batch, key=lambda read: read.row.origin is not Origin.RECEIPT or awaited.isdisjoint(read.keys))
 
     def _one(self, read: _Read, reconciler: Reconciler) -> Processed:
         row = read.row

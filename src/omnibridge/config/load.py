@@ -15,9 +15,11 @@ from omnibridge.channel import Channel
 from omnibridge.config.consent import read_consent
 from omnibridge.config.locate import line_of
 from omnibridge.config.model import ConfigFile
+from omnibridge.config.ownership import read_ownership
 from omnibridge.config.routes import read_routes
 from omnibridge.customer import ConsentRules
 from omnibridge.errors import ConfigError
+from omnibridge.reconcile import Ownership
 from omnibridge.registry import Registry
 from omnibridge.routing import Route
 
@@ -61,6 +63,7 @@ class Config:
     disabled: dict[str, str] = field(default_factory=dict[str, str])
     routes: tuple[Route, ...] = ()
     consent: ConsentRules = field(default_factory=ConsentRules)
+    ownership: Ownership = field(default_factory=Ownership)
     problems: list[Problem] = field(default_factory=list[Problem])
 
     @property
@@ -100,7 +103,9 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not valid TOML: {error}", where=name) from None
+        twice = "Cannot overwrite" in str(error)
+        remedy = "something is set twice there; leave one of them" if twice else None
+        raise ConfigError(f"not valid TOML: {error}", where=name, remedy=remedy) from None
     problems: list[Problem] = []
 
     def problem(path: Sequence[str | int], what: str, remedy: str | None = None, *, warning: bool = False) -> None:
@@ -119,6 +124,7 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     _channels(config, registry, problem)
     config.routes = read_routes(file, problem)
     config.consent = read_consent(file.consent, problem)
+    config.ownership = read_ownership(file, config.channels, problem)
     return config
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr
 
 from omnibridge.model import Medium
 
@@ -139,6 +139,17 @@ class RouteSection(_Section):
     )
 
 
+class OwnershipSection(RootModel[dict[str, str | list[str]]]):
+    """Whose word holds, whatever other channels say: `"customer.email" = "crm"`.
+
+    Left of it stands a kind (`customer`, `inventory`, `location`, `product`), a field of one (`product.price`,
+    `customer.attributes.size`), or either at one location (`inventory@CHANNEL/ID`, with the location's id in that
+    channel); right of it a channel. The line that says most decides. Where none does, the newest word holds.
+    """
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
 class ConfigFile(_Section):
     """The whole file."""
 
@@ -147,4 +158,5 @@ class ConfigFile(_Section):
     retention: RetentionSection = Field(default_factory=lambda: RetentionSection.model_validate({}))
     consent: ConsentSection = Field(default_factory=lambda: ConsentSection.model_validate({}))
     channels: dict[str, ChannelSection] = Field(default_factory=dict, description="Channels by name.")
+    ownership: OwnershipSection = Field(default_factory=lambda: OwnershipSection({}))
     routes: list[RouteSection] = Field(default_factory=list[RouteSection], description="Routes, in order.")

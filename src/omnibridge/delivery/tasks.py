@@ -27,7 +27,7 @@ from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
 from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge.event import Event
-from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task, opened
+from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task, moved, opened, stamp
 from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
 
 __all__ = ["Gate", "Held", "Refused", "Stop", "Tasks", "recurring_tasks"]
@@ -108,7 +108,8 @@ class Tasks:
         subject: Any = event if issubclass(slot.accepts, Event) else event.parse()
         if isinstance(subject, Command):
             await self._ask(claimed, subject, event)
-        delivery = await self._briefing(claimed, event, subject)
+        begun = self._vendor.clock.now()
+        subject, delivery = await self._briefing(claimed, event, subject)
         steps = {step.name: step for step in claimed.steps if step.generation == claimed.generation}
         now = self._vendor.clock.now()
         unfinished = [
@@ -121,7 +122,7 @@ class Tasks:
                 lambda http: find(settings, subject, delivery, http)
             )
             if found is not None:
-                return self._done(claimed, subject, found, "found at the vendor; not sent again")
+                return self._done(claimed, subject, found, begun, "found at the vendor; not sent again")
         cleared = frozenset(unfinished) if slot.find is not None else frozenset[str]()
         exchange = self._exchange(claimed, subject, steps=steps, cleared=cleared)
         try:
@@ -132,7 +133,7 @@ class Tasks:
         if isinstance(result, Later):
             await exchange.flush()
             return result
-        return self._done(claimed, subject, result)
+        return self._done(claimed, subject, result, begun)
 
     async def _ask(self, claimed: Claimed, command: Command, event: Event) -> None:
         stop = await self._gate.stop(command, claimed.id, self._vendor.clock.now(), _expires(event))
@@ -171,9 +172,10 @@ class Tasks:
             cleared=cleared,
         )
 
-    async def _briefing(self, claimed: Claimed, event: Event, subject: Any) -> Delivery:
+    async def _briefing(self, claimed: Claimed, event: Event, subject: Any) -> tuple[BaseModel | Event, Delivery]:
+        """What to deliver, and what the author is told about it."""
         if isinstance(subject, Event):
-            return Delivery(
+            return subject, Delivery(
                 key=claimed.key,
                 channel=self._channel.name,
                 event=event,
@@ -186,10 +188,15 @@ class Tasks:
         journal = self._vendor.journal
         known = await journal.references(self._channel.name, [*refs, own] if own else refs)
         related = await journal.entities(refs)
-        shadow = known[own][1] if own and own in known else None
+        shadow, claims = opened(known[own][1] or b"{}") if own and own in known else ({}, None)
+        if own and moved(claims) >= stamp(claimed.created):
+            # The channel said something since, or got something newer: what holds now, not what held then.
+            current = (await journal.entities([own])).get(own)
+            if current is not None:
+                subject = entity_class(own[0]).model_validate(from_json(current[0])["entity"])
         outward = {ours: theirs for theirs, ours in self._channel.inward.items()}
         attributes = subject.attributes if isinstance(subject, Entity) else {}
-        return Delivery(
+        return subject, Delivery(
             key=claimed.key,
             channel=self._channel.name,
             event=event,
@@ -198,7 +205,7 @@ class Tasks:
             own=known[own][0] if own and own in known else None,
             references={key: external for key, (external, _) in known.items()},
             custom={outward[name]: value for name, value in attributes.items() if name in outward},
-            known=entity_class(subject.KIND).model_validate(opened(shadow)[0]) if shadow is not None else None,
+            known=entity_class(subject.KIND).model_validate(shadow) if shadow else None,
             related={
                 key: entity_class(key[0]).model_validate(from_json(content)["entity"])
                 for key, (content, _) in related.items()
@@ -206,7 +213,7 @@ class Tasks:
             state=claimed.state,
         )
 
-    def _done(self, claimed: Claimed, subject: Any, receipt: Receipt, text: str | None = None) -> Done:
+    def _done(self, claimed: Claimed, subject: Any, receipt: Receipt, begun: datetime, text: str | None = None) -> Done:
         channel, own = self._channel.name, subject.id if isinstance(subject, Entity) else None
         references = tuple(
             ReferenceWrite(channel, reference.kind, reference.external_id, self._id(reference, own))
@@ -216,7 +223,7 @@ class Tasks:
         if receipt.snapshots:
             origin = Origin.RECEIPT if isinstance(subject, Entity) else Origin.READ
             # When the delivery was made tells what it knew: a claim that came later is not one that it overrules.
-            meta = {"made": claimed.created.isoformat()}
+            meta = {"made": claimed.created.isoformat(), "begun": begun.isoformat()}
             inbox = (self._inbox(origin, dump_observations(receipt.snapshots))._replace(meta=meta),)
         return Done(text or receipt.note, references, inbox)
 

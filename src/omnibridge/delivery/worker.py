@@ -67,7 +67,7 @@ class Worker:
         self._stopping = False
         self._probing = False
         self.running = 0
-        self._writing: dict[int, str] = {}
+        self._writing: dict[int, tuple[str, str | None]] = {}
         self._doubtful: set[int] = set()
         self._earlier: dict[str, str] = {}
         self.outcomes: dict[str, int] = {}
@@ -88,9 +88,14 @@ class Worker:
         """Why nothing is sent any more, until a restart; None while there is."""
         return self._breaker.stopped
 
-    def in_flight(self, kind: str) -> bool:
-        """Whether something of this entity kind is being written, or may have been, also before a restart."""
-        return kind in self._writing.values() or kind in self._earlier.values()
+    def in_flight(self, kind: str, id: str | None = None) -> bool:
+        """Whether this entity is being written now.
+
+        Without an id: whether any of the kind is, or may have been without our hearing of it, also before a restart.
+        """
+        if id is not None:
+            return (kind, id) in self._writing.values()
+        return any(kind == of for of, _ in self._writing.values()) or kind in self._earlier.values()
 
     async def recall(self) -> None:
         """Learn what an earlier process may have written without hearing of it; before `run`, and before processing."""
@@ -183,7 +188,7 @@ class Worker:
 
     async def _one(self, claimed: Claimed) -> None:
         begun, at = self._clock.monotonic(), self._clock.now()
-        self._writing[claimed.id] = _kind(claimed.operation)
+        self._writing[claimed.id] = _kind(claimed.operation), claimed.event.subject if claimed.event else None
         settled = await self._attempt(claimed, begun, at)
         await self._settle(settled)
         again = settled.state is DeliveryState.READY
@@ -191,6 +196,7 @@ class Worker:
         earlier = self._earlier.pop(claimed.lane, None) is not None
         if again and (earlier or settled.attempt.outcome == "ambiguous" or claimed.id in self._doubtful):
             self._doubtful.add(claimed.id)
+            self._writing[claimed.id] = _kind(claimed.operation), None
         else:
             self._doubtful.discard(claimed.id)
             del self._writing[claimed.id]

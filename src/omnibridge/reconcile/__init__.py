@@ -5,9 +5,11 @@ from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, private, whole
 from omnibridge.reconcile.fold import OPERATOR, SHARED, Owner, Shadow, Source, fold, nobody, sources_in
 from omnibridge.reconcile.links import links_in, resolved
+from omnibridge.reconcile.order import in_turn
+from omnibridge.reconcile.ownership import Ownership, Rule
 from omnibridge.reconcile.party import IMPERSONAL
 from omnibridge.reconcile.reconcile import Reconciler
-from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, prepare
+from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, prepare, readied
 
 __all__ = [
     "IMPERSONAL",
@@ -16,17 +18,21 @@ __all__ = [
     "ChannelView",
     "Derived",
     "Owner",
+    "Ownership",
     "Prepared",
     "Reconciler",
+    "Rule",
     "Shadow",
     "Source",
     "ends_permission",
     "flat",
     "fold",
+    "in_turn",
     "links_in",
     "nobody",
     "prepare",
     "private",
+    "readied",
     "resolved",
     "sources_in",
     "told_by",

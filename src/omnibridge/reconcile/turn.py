@@ -11,15 +11,16 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from omnibridge.connector import Snapshot, Version, json_bytes
+from omnibridge.connector import Lookup, Observation, Occurrence, Snapshot, Version, json_bytes
 from omnibridge.errors import InvalidMessage
 from omnibridge.event import JSON, Event
 from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite, stamp
 from omnibridge.model import event_id, lookup
+from omnibridge.reconcile.consent import told_by
 from omnibridge.reconcile.links import Json, links_in
 from omnibridge.reconcile.party import party_of_event
 
-__all__ = ["ChannelView", "Derived", "Prepared", "Turn", "as_bytes", "prepare", "version_text"]
+__all__ = ["ChannelView", "Derived", "Prepared", "Turn", "as_bytes", "prepare", "readied", "version_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,17 @@ def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:
         if link.get("external_id") is not None
     )
     return Prepared(seen, said, EntityKey(channel.name, seen.kind, seen.external_id), links)
+
+
+def readied(view: ChannelView, seen: Observation) -> Prepared | Occurrence | Lookup:
+    """What a connector said, made ready to be taken in."""
+    if isinstance(seen, Snapshot):
+        return prepare(view, seen)
+    if isinstance(seen, Occurrence) and seen.event is not None:
+        told = told_by(seen.event)  # permissions that come as events count as well
+        if told is not None:
+            return prepare(view, told)._replace(event=seen.event)
+    return seen
 
 
 def _check_text(text: str, kind: str) -> None:

@@ -1,0 +1,53 @@
+"""Who owns a field: the channel whose word holds whatever others say, for a kind, a field and a location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from omnibridge.reconcile.fold import Owner, nobody
+from omnibridge.reconcile.links import Json
+
+__all__ = ["Ownership", "Rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`channel` owns a field (None: all of them) of a kind, at a location (its canonical id; None: everywhere)."""
+
+    kind: str
+    field: str | None
+    location: str | None
+    channel: str
+
+    @property
+    def narrow(self) -> tuple[bool, bool]:
+        """Of two rules that both apply, the one that says more decides; that at a location before that of a field."""
+        return self.location is not None, self.field is not None
+
+    def covers(self, field: str) -> bool:
+        """Whether it says anything about a field; a rule about `price` is one about `price.SKU`."""
+        return self.field is None or field == self.field or field.startswith(f"{self.field}.")
+
+
+class Ownership:
+    """Every rule, and the owners of the fields of one entity."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in sorted(rules, key=lambda rule: rule.narrow, reverse=True):
+            self._rules.setdefault(rule.kind, []).append(rule)
+
+    def of(self, kind: str, entity: Json) -> Owner:
+        """The owners of the fields of an entity, whose references are canonical."""
+        rules = self._rules.get(kind)
+        if not rules:
+            return nobody
+        place: Json = entity.get("location") or {}
+        location = place.get("id")
+        here = [rule for rule in rules if rule.location is None or rule.location == location]
+
+        def owner(field: str) -> str | None:
+            return next((rule.channel for rule in here if rule.covers(field)), None)
+
+        return owner
