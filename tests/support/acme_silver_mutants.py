@@ -159,5 +159,11 @@ SILVER: dict[str, Mutant] = {
         (Change(SRC + "connector.py", '"customer.updated", row["url"]', '"customer.updated", row["url"] + "/"'),),
         extra="subscriptions",
     ),
-    "probe-harmless": source("may write", "connector.py", 'http.get("/shop")', 'http.request("GET", "/shop")'),
+    "probe-harmless": Mutant(
+        "may write",
+        (
+            Change(SRC + "connector.py", 'http.get("/shop")', 'http.post("/shop")'),
+            Change(SRC + "sandbox.py", 'endswith("/shop") and request.method == "GET"', 'endswith("/shop")'),
+        ),
+    ),
 }

@@ -128,7 +128,7 @@ def test_subscribe(settings, kit):
                     "email_type": "html",
                     "ip_opt": "192.0.2.7",
                     "ip_signup": "192.0.2.8",
-                    "web_id": "12",
+                    "web_id": 12,
                 },
             },
         },

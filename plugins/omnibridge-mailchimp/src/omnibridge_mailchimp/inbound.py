@@ -112,6 +112,9 @@ def _customer(settings: MailchimpSettings, data: Form, at: datetime, *, deleted:
     told: dict[str, JsonValue] = {name: plain(value) for name, value in data.items() if name not in _MAPPED and value}
     if "id" in told:
         told["unique_email_id"] = told.pop("id")
+    web_id = told.get("web_id")
+    if isinstance(web_id, str) and web_id.isascii() and web_id.isdecimal() and len(web_id) < 19:
+        told["web_id"] = int(web_id)  # a number, as the API has it: else each read after a webhook would be a change
     fields = customer_fields(email, merges, settings.phone_region)
     return Snapshot(
         entity=Customer.model_validate({**fields, "vendor": told} if told else fields),

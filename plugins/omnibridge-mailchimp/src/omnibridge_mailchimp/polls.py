@@ -49,7 +49,8 @@ async def _run(settings: MailchimpSettings, cursor: Cursor | None, http: Http, o
     if start is None and mark is not None:
         start = mark - OVERLAP
     while True:
-        rows = await _page(settings, http, only, start, now, offset)
+        page = await _page(settings, http, only, start, now, offset)
+        rows, left = page.members, page.total_items - offset - len(page.members)
         last = max((at for row in rows if (at := _changed(row)) is not None), default=None)
         mark = max((at for at in (mark, last) if at is not None), default=None)
         # Times are whole seconds, and whether "since" includes its own second is not told: ask one second earlier.
@@ -59,7 +60,7 @@ async def _run(settings: MailchimpSettings, cursor: Cursor | None, http: Http, o
         else:
             offset += max(1, len(rows) // 2)
         found = [seen for row in rows for seen in _seen(settings, row)]
-        if len(rows) < PAGE:
+        if len(rows) < PAGE and left <= 0:  # a page may be shorter than asked for, or empty, and not be the last
             await http.emit(found, _cursor(mark or now - OVERLAP, None, 0))
             return
         await http.emit(found, _cursor(mark, start, offset))
@@ -82,7 +83,7 @@ def _time(at: datetime) -> str:
 
 async def _page(
     settings: MailchimpSettings, http: Http, only: dict[str, str], start: datetime | None, end: datetime, offset: int
-) -> tuple[Json, ...]:
+) -> MemberPage:
     params: dict[str, str | int] = {
         **only,
         "count": PAGE,
@@ -97,7 +98,7 @@ async def _page(
     answer = await http.get(f"/lists/{settings.list_id}/members", params=params)
     if not answer.ok:
         raise refusal(answer, "to list members")
-    return read_model(MemberPage, answer.json(), "members").members
+    return read_model(MemberPage, answer.json(), "members")
 
 
 def _changed(row: Json) -> datetime | None:

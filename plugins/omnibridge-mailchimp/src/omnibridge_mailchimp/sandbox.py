@@ -45,7 +45,7 @@ class MailchimpSandbox(Sandbox):
         self.settings = settings
         self.hooks: dict[str, Json] = {}
         self.reachable: Callable[[str], bool] = lambda url: True
-        self.audience = Audience(settings.list_id, self.now, self.tell)
+        self.audience = Audience(settings.list_id, lambda: self.now(), self.tell)
         self.store = EcommerceStore(settings.store_id or "store", self.audience)
         self._base = "/3.0"
         self._routes = (

@@ -24,11 +24,15 @@ def _digest(*parts: str) -> str:
 
 
 class Audience:
-    """Members by their hash. An archived member is hidden from lists and can be written again as if new."""
+    """Members by their hash. An archived member is hidden from lists and can be written again as if new.
+
+    No list gives more than `largest_page` at once, whatever is asked for.
+    """
 
     def __init__(self, list_id: str, now: Callable[[], datetime], tell: Tell) -> None:
         self.list_id, self.now, self.tell = list_id, now, tell
         self.members: dict[str, Json] = {}
+        self.largest_page = 1000
         self.forgotten: set[str] = set()
         self.asked: list[str] = []
         self.barred: set[str] = set()  # contacts whom the API cannot subscribe, only they themselves
@@ -226,7 +230,9 @@ class Audience:
                 rows.append(self._shown(member))
         if query.get("sort_field") == "last_changed":
             rows.sort(key=lambda row: row["last_changed"], reverse=query.get("sort_dir") == "DESC")
-        return answer(request, {"members": page(request, rows), "list_id": list_id, "total_items": len(rows)})
+        return answer(
+            request, {"members": page(request, rows)[: self.largest_page], "list_id": list_id, "total_items": len(rows)}
+        )
 
     @staticmethod
     def _shown(member: Json) -> Json:

@@ -35,7 +35,7 @@ class TrytonSandbox(Sandbox):
     def __init__(self, settings: TrytonSettings, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now)
         self.settings = settings
-        self.store = Store(self.now)
+        self.store = Store(lambda: self.now())
         self.sessions: set[str] = set()
         self.failures = 0
         self._fill()

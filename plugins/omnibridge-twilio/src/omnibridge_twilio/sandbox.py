@@ -56,7 +56,8 @@ def _same(ours: str, theirs: str) -> bool:
 class TwilioSandbox(Sandbox):
     """Twilio for one account. `webhook_url` gets what comes in; `advanced_opt_out` adds OptOutType to it.
 
-    A sent message stays queued until `advance`; `callbacks` puts several states at once, in any order. Twilio's magic
+    A sent message stays queued until `advance`; `callbacks` puts several states at once, in any order. No list gives
+    more than `largest_page` at once. Twilio's magic
     numbers of the test credentials, +1500555000x, are refused as there.
     """
 
@@ -65,6 +66,7 @@ class TwilioSandbox(Sandbox):
         self.settings = settings
         self.webhook_url = settings.callback_url or "http://localhost/in/twilio"
         self.advanced_opt_out = True
+        self.largest_page = 1000
         self.opted_out: set[str] = set()
         self._messages: dict[str, Record] = {}
         self._media: dict[str, list[Record]] = {}
@@ -247,7 +249,7 @@ class TwilioSandbox(Sandbox):
 
     def _list(self, request: SandboxRequest) -> Response:
         query = request.query
-        size = min(max(int(query.get("PageSize", "50")), 1), 1000)
+        size = min(max(int(query.get("PageSize", "50")), 1), self.largest_page)
         rows = [made for made in reversed(self._messages.values()) if self._matches(made, query)]
         token = query.get("PageToken", "").removeprefix("PA")
         sids = [made["sid"] for made in rows]

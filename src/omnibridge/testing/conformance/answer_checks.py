@@ -19,7 +19,7 @@ _REFUSED = {Class.PERMANENT}
 # What HTTP itself says, whatever the vendor means beside it. The bodies are those of gateways, which know no vendor.
 _GENERAL: tuple[tuple[int, Request, set[Class]], ...] = (
     (400, _BARE, _REFUSED),
-    (401, _READ, {Class.EXPIRED, Class.PERMANENT}),
+    (401, _READ, {Class.EXPIRED, Class.PERMANENT, Class.RETRY}),  # later: somebody may mend the settings meanwhile
     (404, _READ, _REFUSED),
     (422, _BARE, _REFUSED),
     (429, _READ, _LATER),
@@ -51,7 +51,8 @@ def answers_classed(subject: Subject) -> None:
     """Each example of the vendor's answers is classed as its author says, with one of each class that it can give."""
     _talks(subject)
     wanted = {Class.OK, Class.RETRY, Class.PERMANENT}
-    if subject.connector.auth is not None:
+    auth = subject.connector.auth
+    if auth is not None and auth.obtain is not None:
         wanted.add(Class.EXPIRED)
     missing = wanted - {answer.means for answer in subject.given.answers}
     if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -66,6 +66,7 @@ class Subject:
     given: AnyConformance
     home: Path
     write_golden: bool = False
+    _beginnings: dict[str, Cursor | None] = field(default_factory=dict[str, Cursor | None])
 
     # -- the package -----------------------------------------------------------------------------------------------
 
@@ -178,8 +179,18 @@ class Subject:
         cursor: Cursor | None = None,
         hand: Hand | None = None,
     ) -> Driven[None]:
-        """A run of a poll, to its end; the first one, where there is no cursor."""
+        """A run of a poll, to its end; without a cursor the first one that tells anything."""
+        if cursor is None:
+            cursor = self.beginning(poll)
         return self.drive(lambda http: poll.run(self.settings, cursor, http), answers, hand=hand)
+
+    def beginning(self, poll: Poll[Settings]) -> Cursor | None:
+        """The cursor that a poll leaves which only sets its mark in the first run, and tells nothing; else None."""
+        if poll.name not in self._beginnings:
+            first = self.drive(lambda http: poll.run(self.settings, None, http))
+            left = None if first.emitted else next((cursor for _, cursor in reversed(first.pages) if cursor), None)
+            self._beginnings[poll.name] = left
+        return self._beginnings[poll.name]
 
     # -- out -------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,127 @@
+"""What the conformance kit is told of Tryton: one company with parties and sales, what is written, and the answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from omnibridge_tryton.sandbox import TrytonSandbox
+from omnibridge_tryton.settings import TrytonSettings
+
+from omnibridge.connector import Class, Request, Response, json_response
+from omnibridge.model import Address, Customer, Money, Order, OrderLine, OrderTotals, Ref, ShippingLine
+from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+HOME = Address(name="Kim Example", street="Road 1", city="Aarhus", postal_code="8000", country="DK")
+BUYER = Customer(
+    id="c-1",
+    email="c-1@example.com",
+    phone="+4533123456",
+    given_name="Kim",
+    family_name="Example",
+    addresses=(HOME,),
+)
+
+
+def eur(amount: str) -> Money:
+    """Money of the company."""
+    return Money(amount=Decimal(amount), currency="EUR")
+
+
+ORDER = Order(
+    id="o-1",
+    number="#1001",
+    currency="EUR",
+    taxes_included=True,
+    buyer=Ref(kind="customer", id="c-1"),
+    lines=(
+        OrderLine(sku="TEA-1", title="Tea pot", quantity=Decimal(3), unit_price=eur("3.335")),
+        OrderLine(sku="GONE-9", title="Old lamp", quantity=Decimal(2), unit_price=eur("10.00")),
+    ),
+    shipping=(ShippingLine(title="Parcel", price=eur("4.95")),),
+    totals=OrderTotals(total=eur("34.95")),
+    shipping_address=Address(name="Pat Example", street="Lane 2", city="Odense", country="DK"),
+    billing_address=HOME,
+    placed_at=NOW,
+)
+
+
+def company(settings: TrytonSettings) -> TrytonSandbox:
+    """A company with products, stock, three parties and two sales, each on two pages."""
+    sandbox = TrytonSandbox(settings, lambda: NOW - timedelta(hours=1))
+    sandbox.add_product("TEA-1", "Tea pot", Decimal("20.00"))
+    sandbox.add_product("CUP-1", "Cup", Decimal("8.00"))
+    sandbox.set_stock("TEA-1", 12.0)
+    sandbox.set_stock("CUP-1", 7.0)
+    for number in range(1, 4):
+        sandbox.now = lambda number=number: NOW - timedelta(minutes=60 - number)
+        party = sandbox.store.create("party.party", {"name": f"Person {number}", "code": f"P{number}"})
+        mail = {"party": party, "type": "email", "value": f"person{number}@example.com"}
+        sandbox.store.create("party.contact_mechanism", mail)
+        sandbox.store.create(
+            "sale.sale",
+            {
+                "party": party,
+                "company": settings.company,
+                "currency": 1,
+                "state": "quotation",
+                "number": f"S{number}",
+                "sale_date": date(2026, 11, 20),
+                "untaxed_amount": Decimal("8.00"),
+                "tax_amount": Decimal("2.00"),
+                "total_amount": Decimal("10.00"),
+            },
+        )
+    sandbox.now = lambda: NOW
+    return sandbox
+
+
+def change(settings: TrytonSettings, sandbox: TrytonSandbox) -> list[Arrival]:
+    """Somebody changes the name of a party. Tryton sends nothing."""
+    row = next(iter(sandbox.store.table("party.party").values()))
+    sandbox.store.write("party.party", row["id"], {"name": "Another Name"})
+    return []
+
+
+_CREATE = Request("POST", "/rpc/", step="create")
+
+
+def fault(name: str, *texts: object) -> Response:
+    """An error in an envelope."""
+    return json_response({"id": 1, "error": [name, [*texts]]})
+
+
+CONFORMANCE: Conformance[TrytonSettings] = Conformance(
+    connector="tryton",
+    settings={
+        "base_url": "https://erp.example.com",
+        "database": "omni",
+        "username": "bridge",
+        "password": "a-made-up-password",
+        "location": "WH",
+        "fallback_product": "MISC",
+        "taxes": {"0.25": "VAT 25%"},
+        "phone_region": "DK",
+        "confirm": True,
+        "page_size": 2,
+    },
+    now=NOW,
+    sandbox=company,
+    change=change,
+    writes=(
+        Write(name="customer", value=BUYER, verb="created"),
+        Write(name="order", value=ORDER, verb="placed", related={("customer", "c-1"): BUYER}),
+        Write(name="order-cancelled", value=ORDER, verb="cancelled", own="1", references={("order", "o-1"): "1"}),
+    ),
+    answers=(
+        Answer(name="done", response=json_response({"id": 1, "result": [1]}), means=Class.OK),
+        Answer(name="locked", response=fault("ConcurrencyException", "Records were modified"), means=Class.RETRY),
+        Answer(name="login-wanted", response=fault("LoginException", "Password"), means=Class.EXPIRED),
+        Answer(name="session-ended", response=Response(401), means=Class.EXPIRED),
+        Answer(name="refused", response=fault("UserError", "This cannot be", ""), means=Class.PERMANENT),
+        Answer(name="warning", response=fault("UserWarning", "key", "Sure?", ""), means=Class.PERMANENT),
+        Answer(name="no-json", response=Response(200, {}, b"<html>"), means=Class.AMBIGUOUS, request=_CREATE),
+    ),
+    without={"polls-empty-page": "a page is asked for by the last record before it, so that an empty one is the end"},
+)
