@@ -21,7 +21,7 @@ from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
-from omnibridge.customer import ConsentGate, Permission, permissions
+from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
 from omnibridge.delivery import (
     Credentials,
     Exchange,
@@ -306,6 +306,15 @@ class Bridge:
         Empty where nobody ever said anything. Raises UnknownItem for what is no contact point.
         """
         return await permissions(self.journal, self.config.channels, contact)
+
+    async def context(self, customer: str, *, before: int | None = None, limit: int = 50) -> Card:
+        """The card of a customer: profile, timeline, open orders, conversation, consents.
+
+        `customer` is a canonical id of any age, or what `omnibridge customer` takes. Raises UnknownItem where it leads
+        to nobody, or to several.
+        """
+        person = await Customers(self.journal).one(customer)
+        return await card(self.journal, person, before=before, limit=limit)
 
     def asgi(self) -> IngressApp:
         """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""

@@ -1,5 +1,6 @@
 """One customer: who is whom, the consent gate, and the ledger of what was allowed."""
 
+from omnibridge.customer.context import Card, card
 from omnibridge.customer.customers import Customers
 from omnibridge.customer.gate import Cap, ConsentGate, ConsentRules
 from omnibridge.customer.hours import QuietHours, zone_or_none
@@ -7,6 +8,7 @@ from omnibridge.customer.ledger import Decision, Notice, Permission, permissions
 
 __all__ = [
     "Cap",
+    "Card",
     "ConsentGate",
     "ConsentRules",
     "Customers",
@@ -14,6 +16,7 @@ __all__ = [
     "Notice",
     "Permission",
     "QuietHours",
+    "card",
     "permissions",
     "zone_or_none",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from omnibridge.errors import UnknownItem
 from omnibridge.journal import EntityKey, Journal, Key, Person
 from omnibridge.model import Customer, email_or_none, phone_or_none
 
@@ -35,6 +36,17 @@ class Customers:
             roots = [*await self._journal.holders(key), *await self._by_id(text)]
         people = {(await self._journal.person(root)) for root in roots}
         return sorted(people)
+
+    async def one(self, text: str) -> Person:
+        """The one customer that `text` leads to, as `find` has it. Raises UnknownItem for none and for several."""
+        found = await self.find(text)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            remedy = "give a mail address, a phone number with its country code, channel:id, or a canonical id"
+            raise UnknownItem("nobody is known by that", remedy=remedy)
+        ids = ", ".join(person.id for person in found)
+        raise UnknownItem(f"{len(found)} customers are known by that", remedy=f"give one of their ids: {ids}")
 
     def key(self, text: str) -> Key:
         """The key that a value is: a mail address, a phone number, else a loyalty number."""

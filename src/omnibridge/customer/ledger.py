@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from omnibridge.channel import Channel
 from omnibridge.errors import UnknownItem
@@ -25,7 +25,7 @@ from omnibridge.model import (
     phone_or_none,
 )
 
-__all__ = ["Decision", "Notice", "Permission", "contact_point", "permissions"]
+__all__ = ["Decision", "Notice", "Permission", "contact_point", "in_force", "permissions"]
 
 _ENDED = frozenset({ConsentState.WITHDRAWN, ConsentState.DENIED, ConsentState.EXPIRED})
 
@@ -64,6 +64,7 @@ class Notice(Model):
 class Permission(Model):
     """The state in force of one medium and purpose, and how it came to be, oldest decision first."""
 
+    contact: str
     medium: Medium
     purpose: Purpose
     state: ConsentState
@@ -72,10 +73,16 @@ class Permission(Model):
     notices: tuple[Notice, ...] = ()
 
 
+class _Gone(BaseModel):
+    """What is left where somebody was erased."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 class _Document(BaseModel):
     """A consent as the journal keeps it; what else stands there is not for us."""
 
-    entity: Consent
+    entity: Consent | _Gone
     ledger: tuple[Decision, ...] = ()
 
 
@@ -95,36 +102,45 @@ async def permissions(journal: Journal, channels: Mapping[str, Channel], contact
 
     Raises UnknownItem for what is no email address or phone number.
     """
-    contact = contact_point(contact)
+    found = await _stored(journal, [contact_point(contact)])
+    return [await _whole(journal, channels, consent, decisions) for consent, decisions in found]
+
+
+async def in_force(journal: Journal, contacts: Sequence[str]) -> Sequence[Permission]:
+    """The states in force of some contact points, without how they came to be; one read, whatever there is."""
+    return [_permission(consent, decisions) for consent, decisions in await _stored(journal, contacts)]
+
+
+async def _stored(journal: Journal, contacts: Sequence[str]) -> Sequence[tuple[Consent, tuple[Decision, ...]]]:
     keys = [
         (Consent.KIND, canonical_id("", Consent.KIND, consent_key(contact, medium, purpose)))
+        for contact in contacts
         for medium in Medium
         for purpose in Purpose
     ]
-    stored = await journal.entities(keys)
-    found: list[Permission] = []
-    for key in keys:
-        if key in stored:
-            document = _Document.model_validate_json(stored[key][0])
-            found.append(await _permission(journal, channels, document))
-    return found
+    documents = [_Document.model_validate_json(content) for content, _ in (await journal.entities(keys)).values()]
+    return [(document.entity, document.ledger) for document in documents if isinstance(document.entity, Consent)]
 
 
-async def _permission(journal: Journal, channels: Mapping[str, Channel], document: _Document) -> Permission:
-    consent, decisions = document.entity, document.ledger
+def _permission(consent: Consent, decisions: Sequence[Decision]) -> Permission:
+    return Permission(
+        contact=consent.contact,
+        medium=consent.medium,
+        purpose=consent.purpose,
+        state=consent.state,
+        since=_since(consent, decisions),
+    )
+
+
+async def _whole(
+    journal: Journal, channels: Mapping[str, Channel], consent: Consent, decisions: tuple[Decision, ...]
+) -> Permission:
     ended = next((d for d in reversed(decisions) if d.refused is None and d.event and d.state in _ENDED), None)
     notices: tuple[Notice, ...] = ()
     if consent.state in _ENDED and ended is not None:
         sent = {row.channel: row for row in await journal.deliveries(event=ended.event, limit=1000)}
         notices = tuple(_notice(name, channel, sent.get(name), ended) for name, channel in sorted(channels.items()))
-    return Permission(
-        medium=consent.medium,
-        purpose=consent.purpose,
-        state=consent.state,
-        since=_since(consent, decisions),
-        decisions=decisions,
-        notices=notices,
-    )
+    return _permission(consent, decisions).model_copy(update={"decisions": decisions, "notices": notices})
 
 
 def _since(consent: Consent, decisions: Sequence[Decision]) -> datetime | None:

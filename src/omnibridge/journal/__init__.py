@@ -17,6 +17,7 @@ from omnibridge.journal.identity_rows import (
 )
 from omnibridge.journal.protocol import Conflict, Journal
 from omnibridge.journal.rows import (
+    About,
     Accepted,
     Attempt,
     Claimed,
@@ -53,6 +54,7 @@ __all__ = [
     "CONTACT",
     "HEARD",
     "SCHEMA_VERSION",
+    "About",
     "Accepted",
     "Attempt",
     "Claimed",

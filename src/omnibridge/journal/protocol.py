@@ -20,6 +20,7 @@ from omnibridge.journal.identity_rows import (
     Verb,
 )
 from omnibridge.journal.rows import (
+    About,
     Accepted,
     Claimed,
     Counts,
@@ -274,6 +275,15 @@ class Journal(Protocol):
 
     async def close_unknown(self, id: int, now: datetime) -> bool:
         """An operator saw that it took effect: mark an unknown delivery done and free its lane."""
+        ...
+
+    async def about(
+        self, parties: Sequence[str], *, kinds: Mapping[str, int], before: int | None = None, limit: int = 50
+    ) -> About:
+        """What concerns these parties: the newest events (before a `seq`), and of each kind so many entities.
+
+        A party is a customer's root, or `contact:` and an address.
+        """
         ...
 
     async def links(self, kind: str, id: str) -> Sequence[ReferenceWrite]:

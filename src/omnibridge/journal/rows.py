@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from omnibridge.event import Event
 
 __all__ = [
+    "About",
     "Accepted",
     "Attempt",
     "Claimed",
@@ -191,6 +192,13 @@ class StoredEvent(NamedTuple):
     seq: int = 0
     inbox_id: int | None = None
     party: str | None = None
+
+
+class About(NamedTuple):
+    """What concerns some parties: events, newest first, and entities as (kind, id, JSON), each kind newest first."""
+
+    events: Sequence[StoredEvent]
+    entities: Sequence[tuple[str, str, bytes]]
 
 
 class NewDelivery(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
 from omnibridge.journal.protocol import Conflict
-from omnibridge.journal.rows import Counts, DeliveryRow, InboxRow, ReferenceWrite, StoredEvent
+from omnibridge.journal.rows import About, Counts, DeliveryRow, InboxRow, ReferenceWrite, StoredEvent
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_calls import Calls
 from omnibridge.journal.sqlite_intake import Batch
@@ -60,6 +60,17 @@ class Looking(Calls):
         """Stored events, newest first; `before` is a `seq`."""
         rows = await self._read(partial(self._reading.events, type, channel, subject, before, limit))
         return [self._columns.stored(row) for row in rows]
+
+    async def about(
+        self, parties: Sequence[str], *, kinds: Mapping[str, int], before: int | None = None, limit: int = 50
+    ) -> About:
+        """What concerns these parties: the newest events (before a `seq`), and of each kind so many entities."""
+        names = tuple(dict.fromkeys(self._columns.parties.name(party) for party in parties))
+        events, entities = await self._read(partial(self._reading.about, names, kinds, before, limit))
+        return About(
+            [self._columns.stored(row) for row in events],
+            [(kind, id, self._columns.entity((content, 0))[0]) for kind, id, content in entities],
+        )
 
     async def inbox(
         self, *, channel: str | None = None, state: str | None = None, limit: int = 50

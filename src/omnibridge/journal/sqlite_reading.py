@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from omnibridge.journal.rows import DeliveryState, InboxState
 from omnibridge.journal.sqlite_connection import Connection
@@ -21,6 +21,7 @@ _DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation,
 
 # Above this many rows in one state, walking the table from its newest end meets them sooner than sorting an index.
 _MANY = 10_000
+_LATEST = 2**63 - 1
 _TROUBLE = ("dead", "unknown", "parked", "refused")
 # SQLite takes a partial index only for a query that says its condition in the same words.
 _IN_TROUBLE = "d.state IN ('dead', 'unknown', 'parked', 'refused')"
@@ -116,6 +117,23 @@ class Reading:
             values.append(before)
         where = f"WHERE {' AND '.join(terms)} " if terms else ""
         return self.rows(_STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
+
+    def about(
+        self, parties: Sequence[str], kinds: Mapping[str, int], before: int | None, limit: int
+    ) -> tuple[list[Row], list[Row]]:
+        """The newest events of some parties, and the newest entities of each kind as kind, id, content."""
+        # By the index alone for each party first: whoever has thousands of events is asked for a page of rows only.
+        mine = "SELECT seq FROM events WHERE party = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+        newest = _LATEST if before is None else before
+        found = sorted((seq for party in parties for (seq,) in self.rows(mine, (party, newest, limit))), reverse=True)
+        events = [row for seq in found[:limit] for row in self.rows(_STORED + "WHERE seq = ?", (seq,))]
+        theirs = "SELECT rowid FROM entities WHERE party = ? AND kind = ? ORDER BY rowid DESC LIMIT ?"
+        places: list[int] = []
+        for kind, most in kinds.items():
+            held = [place for party in parties for (place,) in self.rows(theirs, (party, kind, most))]
+            places += sorted(held, reverse=True)[:most]
+        one = "SELECT kind, id, content FROM entities WHERE rowid = ?"
+        return events, [row for place in places for row in self.rows(one, (place,))]
 
     def inbox(self, channel: str | None, state: str | None, limit: int) -> list[Row]:
         """Inbox rows, newest first. Raises ValueError for a state that there is not."""
