@@ -30,7 +30,7 @@ class Customers:
         """
         text = text.strip()
         key = self.key(text)
-        if key.kind != "loyalty":
+        if key.kind != "loyalty" and ":" not in text:  # some channels name customers by their addresses
             roots = list(await self._journal.holders(key))
         else:
             roots = [*await self._journal.holders(key), *await self._by_id(text)]
