@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import Field
@@ -192,35 +193,48 @@ class Order(Entity):
 
 
 def _discrepancies(order: Order) -> Iterator[Discrepancy]:
-    # On plain decimals: this runs for every order that comes in, and a Money for each step costs ten times as much.
+    # On plain decimals, each taken from its model once: this runs for every order that comes in.
     currency, totals = order.currency, order.totals
-    named = [m for line in order.lines for m in (line.unit_price, *(d.amount for d in line.discounts))]
-    if any(money.currency != currency for money in (totals.total, *named)):
+    goods, taken, line_taxes, mixed = _NOTHING, _NOTHING, list[Money](), totals.total.currency != currency
+    for line in order.lines:
+        price = line.unit_price
+        mixed = mixed or price.currency != currency
+        goods += price.amount * line.quantity
+        for discount in line.discounts:
+            mixed = mixed or discount.amount.currency != currency
+            taken += discount.amount.amount
+        line_taxes += [tax.amount for tax in line.taxes]
+    if mixed:
         return  # sums across currencies mean nothing; the vendor gave presentment beside shop money
-    slack = Decimal(1).scaleb(-minor_digits(currency)) * max(
-        1, len(order.lines) + len(order.shipping) + len(order.taxes)
-    )
+    parts = len(order.lines) + len(order.shipping) + len(order.taxes)
+    slack = _unit(currency) * (parts or 1)
 
-    def off(rule: str, expected: Decimal, actual: Money | None) -> Iterator[Discrepancy]:
-        if actual is not None and actual.currency == currency and abs(expected - actual.amount) > slack:
+    def off(rule: str, expected: Decimal, actual: Money) -> Iterator[Discrepancy]:
+        if actual.currency == currency and abs(expected - actual.amount) > slack:
             yield Discrepancy(rule=rule, expected=Money(amount=expected, currency=currency), actual=actual)
 
     if order.lines and totals.subtotal is not None:
-        lines = sum((line.unit_price.amount * line.quantity for line in order.lines), Decimal(0))
-        taken = [discount.amount for line in order.lines for discount in line.discounts]
-        taken += [discount.amount for discount in order.discounts]
-        yield from off("lines after discounts = subtotal", lines - _total(taken, currency), totals.subtotal)
-    taxes = [t.amount for t in order.taxes] or [
-        t.amount for part in (*order.lines, *order.shipping) for t in part.taxes
-    ]
-    if taxes and all(t.currency == currency for t in taxes):
-        yield from off("tax lines = tax", _total(taxes, currency), totals.tax)
+        taken += _total((discount.amount for discount in order.discounts), currency)
+        yield from off("lines after discounts = subtotal", goods - taken, totals.subtotal)
+    if totals.tax is not None:
+        taxes = [tax.amount for tax in order.taxes]
+        taxes = taxes or line_taxes + [tax.amount for part in order.shipping for tax in part.taxes]
+        if taxes and all(tax.currency == currency for tax in taxes):
+            yield from off("tax lines = tax", _total(taxes, currency), totals.tax)
     if totals.subtotal is not None:
         added = [totals.subtotal, totals.shipping, totals.tip, totals.duties, totals.fees, totals.rounding]
         if not order.taxes_included:
             added.append(totals.tax)
-        yield from off("parts = total", _total([m for m in added if m is not None], currency), totals.total)
+        yield from off("parts = total", _total((m for m in added if m is not None), currency), totals.total)
 
 
-def _total(amounts: list[Money], currency: str) -> Decimal:
-    return sum((money.amount for money in amounts if money.currency == currency), Decimal(0))
+_NOTHING = Decimal(0)
+
+
+@lru_cache(maxsize=64)
+def _unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-minor_digits(currency))
+
+
+def _total(amounts: Iterable[Money], currency: str) -> Decimal:
+    return sum((money.amount for money in amounts if money.currency == currency), _NOTHING)
