@@ -23,6 +23,7 @@ from omnibridge.journal import (
     Journal,
     NewDelivery,
     Origin,
+    Priority,
     Processed,
     StoredEvent,
     Task,
@@ -47,8 +48,6 @@ _log = structlog.get_logger("omnibridge.process")
 BATCH = 64
 IDLE = 5.0
 """Seconds after which an idle processor looks at the inbox unasked: an operator may have replayed something."""
-FRESH, BACKFILL = 0, 3
-"""Priorities between lanes: what just happened leaves before what a poll finds."""
 
 _DIRECT = Route("direct", All(()), ())
 """Stands where a command names its channel itself, by the extension `target`."""
@@ -307,7 +306,7 @@ class Processor:
             else:
                 lookups.append(self._lookup(row, item))
         now = self._clock.now()
-        priority = BACKFILL if row.origin is Origin.POLL else FRESH
+        priority = Priority.BACKFILL if row.origin is Origin.POLL else Priority.FRESH
         events = list(derived.events)
         deliveries = [d for event in events for d in self.route(event, now, priority)]
         for event, channel in derived.restores:
@@ -357,7 +356,7 @@ class Processor:
             if name in self._disabled or (slot is not None and slot.accepts is Consent):
                 yield name
 
-    def route(self, event: Event, now: datetime, priority: int = FRESH) -> list[NewDelivery]:
+    def route(self, event: Event, now: datetime, priority: int = Priority.FRESH) -> list[NewDelivery]:
         """The deliveries of an event: one for each channel that a route names."""
         found: list[NewDelivery] = []
         for target in self._targets(event):
@@ -380,7 +379,7 @@ class Processor:
                     operation=operation,
                     lane=f"consent:{event.subject}" if consent else f"marketing:{lane}" if marketing else lane,
                     due=now,
-                    priority=-1 if consent else priority,
+                    priority=Priority.CONSENT if consent else priority,
                     event=(event.source, event.id),
                     collapse=f"{operation}:{event.subject}" if state else None,
                     route=target.route.name,

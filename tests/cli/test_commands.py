@@ -263,6 +263,7 @@ def test_a_restore_overwrites_nothing(run, journal):
         (["replay", "--inbox", "999"], 1, "999"),
         (["resend", "999"], 1, "999"),
         (["settle", "999"], 1, "delivery 999 is not unknown"),
+        (["drop", "999"], 1, "delivery 999 is not parked"),
         (["replay"], 2, "give numbers, --dead or --invalid"),
         (["deliveries", "x"], 2, "Usage"),
         (["deliveries", "-n", "0"], 2, "Usage"),
@@ -308,7 +309,7 @@ def test_a_bug_of_ours_is_no_traceback_either(run, monkeypatch):
     assert "internal error: ZeroDivisionError: ours" in ended.err
 
 
-@pytest.mark.parametrize("name", ["", "events", "inbox", "deliveries", "replay", "resend", "settle", "explain", "check",
+@pytest.mark.parametrize("name", ["", "events", "inbox", "deliveries", "replay", "resend", "settle", "drop", "explain", "check",
                                   "connectors", "schema", "version", "backup", "restore", "run", "demo"])  # fmt: skip
 def test_every_command_explains_itself(run, name):
     ended = run(*filter(None, [name]), "--help")

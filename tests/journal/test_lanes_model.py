@@ -85,6 +85,7 @@ class Model:
     def reopen(self, row: Row, now: int) -> None:
         row.state = "ready" if row.open or not self.lane(row.lane) else "queued"
         row.due, row.attempts, row.holds = now, 0, False
+        row.priority = max(row.priority, 2)
 
 
 class Lanes(RuleBasedStateMachine):
@@ -117,7 +118,7 @@ class Lanes(RuleBasedStateMachine):
         target=ids,
         keys=st.lists(st.integers(0, 12), min_size=1, max_size=4),
         lane=st.sampled_from("AB"),
-        priority=st.integers(0, 1),
+        priority=st.integers(0, 3),
         wait=st.integers(-2, 3),
         collapse=st.sampled_from([None, "c", "d"]),
     )
@@ -165,6 +166,7 @@ class Lanes(RuleBasedStateMachine):
         attempt = Attempt(self.at(self.now), "x", 0)
         self.do(self.journal.settle(Settled(id, DeliveryState.READY, attempt, due=self.at(due), count=count)))
         row.tried, row.claimed, row.due = True, False, due
+        row.priority = 1 if count and row.priority == 0 else row.priority
         row.attempts += count
 
     @rule(id=ids)
@@ -204,6 +206,15 @@ class Lanes(RuleBasedStateMachine):
             row.tried = True
             if held:
                 self.model.leave(row, "done")
+
+    @rule(id=ids)
+    def give_up(self, id):
+        row = self.model.rows[id]
+        parked = row.state == "parked"
+        assert self.do(self.journal.give_up(id, self.at(self.now))) == parked
+        if parked:
+            row.tried = True
+            self.model.leave(row, "dead")
 
     @invariant()
     def states_are_the_models(self):

@@ -124,6 +124,22 @@ def settle_command(
     say(f"delivery {id_} is done")
 
 
+@app.command("drop")
+def drop_command(
+    id_: Annotated[int, typer.Argument(metavar="ID", help="A parked delivery.")],
+    config: ConfigPath = Path("bridge.toml"),
+) -> None:
+    """Give a parked delivery up, so that what waits behind it leaves; it stays as a dead letter, to be replayed."""
+
+    async def work() -> bool:
+        async with attached(config) as journal:
+            return await journal.give_up(id_, SystemClock().now())
+
+    if not run_async(work):
+        raise UnknownItem(f"delivery {id_} is not parked", remedy="omnibridge deliveries --state parked lists them")
+    say(f"delivery {id_} is a dead letter; its lane goes on")
+
+
 def _brief(row: DeliveryRow) -> dict[str, Any]:
     last = f"{row.last.outcome}: {row.last.text or row.last.code or ''}".rstrip(": ") if row.last else None
     return {

@@ -27,7 +27,18 @@ from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
 from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge.event import Event
-from omnibridge.journal import Claimed, NewDelivery, NewInbox, Origin, ReferenceWrite, Task, moved, opened, stamp
+from omnibridge.journal import (
+    Claimed,
+    NewDelivery,
+    NewInbox,
+    Origin,
+    Priority,
+    ReferenceWrite,
+    Task,
+    moved,
+    opened,
+    stamp,
+)
 from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
 
 __all__ = ["Gate", "Held", "Refused", "Stop", "Tasks", "recurring_tasks"]
@@ -341,7 +352,7 @@ def recurring_tasks(channel: Channel, now: datetime) -> Sequence[NewDelivery]:
             operation=operation,
             lane=operation,
             due=due,
-            priority=5,
+            priority=Priority.CARE,
             recurring=True,
         )
 

@@ -273,6 +273,10 @@ class Journal(Protocol):
         """Send a settled delivery once more under new keys: the new generation, or None for an unknown id."""
         ...
 
+    async def give_up(self, id: int, now: datetime) -> bool:
+        """An operator lets a parked delivery go: it becomes a dead letter and its lane goes on."""
+        ...
+
     async def close_unknown(self, id: int, now: datetime) -> bool:
         """An operator saw that it took effect: mark an unknown delivery done and free its lane."""
         ...

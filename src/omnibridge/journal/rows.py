@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ __all__ = [
     "NewDelivery",
     "NewInbox",
     "Origin",
+    "Priority",
     "Processed",
     "ReferenceWrite",
     "Retention",
@@ -75,6 +76,21 @@ class DeliveryState(StrEnum):
     PARKED = "parked"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
+
+
+class Priority(IntEnum):
+    """Which lane's head leaves first: the smaller. Within a lane the order is what counts.
+
+    A withdrawal waits for nothing; what just happened leaves before what has failed before, that before what an
+    operator sends anew, and that before what a poll finds. `CARE` is for the bridge's own recurring work.
+    """
+
+    CONSENT = -1
+    FRESH = 0
+    RETRY = 1
+    REPLAY = 2
+    BACKFILL = 3
+    CARE = 5
 
 
 class Task(StrEnum):
@@ -204,7 +220,7 @@ class About(NamedTuple):
 class NewDelivery(NamedTuple):
     """Work for one channel. `key` (a UUID as text) is unique: a second row with it is ignored.
 
-    `lane` orders: rows of one lane leave one after the other. `priority`: smaller leaves first, between lanes only.
+    `lane` orders: rows of one lane leave one after the other. `priority` is one of `Priority`, between lanes only.
     `collapse` names what it transfers: a newer row supersedes an older untouched one with the same
     (channel, lane, collapse). `payload` is for tasks without an event. `recurring` rows never end.
     """
@@ -215,7 +231,7 @@ class NewDelivery(NamedTuple):
     operation: str
     lane: str
     due: datetime
-    priority: int = 0
+    priority: int = Priority.FRESH
     event: tuple[str, str] | None = None
     payload: bytes | None = None
     collapse: str | None = None

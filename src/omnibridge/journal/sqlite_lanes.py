@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from omnibridge.errors import UnknownItem
-from omnibridge.journal.rows import DeliveryState
+from omnibridge.journal.rows import DeliveryState, Priority
 from omnibridge.journal.sqlite_ledger import Claim, Ledger
 from omnibridge.journal.sqlite_values import Row, Value
 
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "claim",
     "close_unknown",
+    "give_up",
     "insert",
     "join_lanes",
     "next_due",
@@ -50,8 +51,10 @@ _STEPS = "SELECT name, generation, key, request, response FROM steps WHERE deliv
 _ARCHIVE = """INSERT INTO attempts (delivery, at, outcome, seconds, code, text)
     SELECT id, at, outcome, seconds, code, text FROM deliveries WHERE id = ? AND at IS NOT NULL"""
 _SETTLE = """UPDATE deliveries SET state = ?, open = ?, due = coalesce(?, due), attempts = attempts + ?,
-    later = CASE WHEN ? THEN ? ELSE later END, at = ?, outcome = ?, seconds = ?, code = ?, text = ? WHERE id = ?"""
-_REOPEN = "UPDATE deliveries SET state = ?, open = 1, attempts = 0, due = ? WHERE id = ?"
+    later = CASE WHEN ? THEN ? ELSE later END, priority = CASE WHEN priority = ? THEN ? ELSE priority END,
+    at = ?, outcome = ?, seconds = ?, code = ?, text = ? WHERE id = ?"""
+_REOPEN = """UPDATE deliveries SET state = ?, open = 1, attempts = 0, due = ?,
+    priority = CASE WHEN priority BETWEEN ? AND ? THEN ? ELSE priority END WHERE id = ?"""
 
 _LOWEST = -(2**63)
 _LATEST = 2**63 - 1
@@ -218,11 +221,12 @@ def settle(ledger: Ledger, outcome: Outcome) -> None:
         )
     if held.tried:
         ledger.execute(_ARCHIVE, (outcome.id,))
+    retried = outcome.counts and outcome.state == DeliveryState.READY
     ledger.execute(
         _SETTLE,
         (
             outcome.state, outcome.open, outcome.due, outcome.counts, outcome.set_later, outcome.later,
-            *outcome.attempt, outcome.id,
+            Priority.FRESH, Priority.RETRY if retried else Priority.FRESH, *outcome.attempt, outcome.id,
         ),
     )  # fmt: skip
     if not outcome.keep_steps:
@@ -240,7 +244,7 @@ def settle(ledger: Ledger, outcome: Outcome) -> None:
 def _reopen(ledger: Ledger, id: int, channel: str, lane: str, state: str, open: bool, now: int) -> None:
     # A row that is still open holds its lane, so it is the head; one that is not must see who is there.
     new = "ready" if open or not ledger.rows(_HAS_OPEN, (channel, lane)) else "queued"
-    ledger.execute(_REOPEN, (new, now, id))
+    ledger.execute(_REOPEN, (new, now, Priority.FRESH, Priority.REPLAY, Priority.REPLAY, id))
     ledger.move("delivery", channel, state, new)
 
 
@@ -287,5 +291,20 @@ def close_unknown(ledger: Ledger, id: int, now: int) -> bool:
         ledger.move("delivery", channel, "unknown", "done")
         if open:
             _promote(ledger, channel, lane)
+        return True
+    return False
+
+
+def give_up(ledger: Ledger, id: int, now: int) -> bool:
+    """Make a parked row a dead letter, and let its lane go on."""
+    for channel, lane in ledger.rows("SELECT channel, lane FROM deliveries WHERE id = ? AND state = 'parked'", (id,)):
+        ledger.execute(_ARCHIVE, (id,))
+        ledger.execute(
+            "UPDATE deliveries SET state = 'dead', open = 0, at = ?, outcome = 'given up', seconds = 0, code = NULL,"
+            " text = NULL WHERE id = ?",
+            (now, id),
+        )
+        ledger.move("delivery", channel, "parked", "dead")
+        _promote(ledger, channel, lane)
         return True
     return False

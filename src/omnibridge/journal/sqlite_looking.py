@@ -121,3 +121,7 @@ class Looking(Calls):
     async def close_unknown(self, id: int, now: datetime) -> bool:
         """Mark an unknown delivery done, which is put on record, and free its lane; False when it is not unknown."""
         return await self._mend(partial(lanes.close_unknown, self._ledger, id, micros(now)))
+
+    async def give_up(self, id: int, now: datetime) -> bool:
+        """An operator lets a parked delivery go: it becomes a dead letter and its lane goes on."""
+        return await self._mend(partial(lanes.give_up, self._ledger, id, micros(now)))

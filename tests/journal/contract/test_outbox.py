@@ -8,7 +8,7 @@ import pytest
 
 from omnibridge.connector import Reference
 from omnibridge.errors import UnknownItem
-from omnibridge.journal import Attempt, DeliveryState, Origin, Step, Task
+from omnibridge.journal import Attempt, DeliveryState, Origin, Priority, Step, Task
 
 pytestmark = pytest.mark.both_backends
 
@@ -434,6 +434,35 @@ async def test_an_unknown_one_is_closed_and_its_lane_goes_on(journal, make, clai
     assert not await journal.close_unknown(99, at)
     row = await journal.delivery(a.id)
     assert row.history == (make.attempt(), Attempt(at, "closed", 0.0))
+
+
+async def test_a_parked_one_is_given_up_and_its_lane_goes_on(journal, make, claim, states):
+    await journal.ensure([make.delivery("a", "lane"), make.delivery("b", "lane"), make.delivery("c", "lane")])
+    (a,) = await claim()
+    await journal.settle(make.settled(a.id, "parked"))
+    at = make.after(hours=1)
+    assert not await journal.give_up(2, at)
+    assert await journal.give_up(a.id, at)
+    assert await states() == ["dead", "ready", "queued"]
+    assert not await journal.give_up(a.id, at)
+    row = await journal.delivery(a.id)
+    assert row.history == (make.attempt(), Attempt(at, "given up", 0.0))
+    assert await journal.replay([a.id], at) == 1
+
+
+async def test_fresh_ones_leave_before_retries_those_before_replays_and_these_before_a_backfill(journal, make, claim):
+    names = {"backfill": Priority.BACKFILL, "replay": Priority.FRESH, "retry": Priority.FRESH}
+    await journal.ensure([make.delivery(name, name, priority=priority) for name, priority in names.items()])
+    for claimed in await claim(3):
+        name = claimed.lane
+        if name == "replay":
+            await journal.settle(make.settled(claimed.id, "dead"))
+            await journal.replay([claimed.id], make.now)
+        else:
+            # Waiting is no failure: it costs no place.
+            await journal.settle(make.settled(claimed.id, "ready", due=make.now, count=name == "retry"))
+    await journal.ensure([make.delivery("fresh", "fresh"), make.delivery("consent", "c", priority=Priority.CONSENT)])
+    assert [claimed.lane for claimed in await claim(9)] == ["c", "fresh", "retry", "replay", "backfill"]
 
 
 async def test_counts_are_exact(journal, make, claim):
