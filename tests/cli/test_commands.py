@@ -309,8 +309,28 @@ def test_a_bug_of_ours_is_no_traceback_either(run, monkeypatch):
     assert "internal error: ZeroDivisionError: ours" in ended.err
 
 
-@pytest.mark.parametrize("name", ["", "events", "inbox", "deliveries", "replay", "resend", "settle", "drop", "explain", "check",
-                                  "connectors", "schema", "version", "backup", "restore", "run", "demo"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "events",
+        "inbox",
+        "deliveries",
+        "replay",
+        "resend",
+        "settle",
+        "drop",
+        "explain",
+        "check",
+        "connectors",
+        "schema",
+        "version",
+        "backup",
+        "restore",
+        "run",
+        "demo",
+    ],
+)
 def test_every_command_explains_itself(run, name):
     ended = run(*filter(None, [name]), "--help")
     assert ended.code == 0
