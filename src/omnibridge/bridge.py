@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
-from omnibridge.config import Config, load, parse
+from omnibridge.config import Config, load, parse, rules
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
 from omnibridge.delivery import (
@@ -165,6 +165,7 @@ class Bridge:
             stored=self._stored,
             disabled=frozenset(self.config.disabled),
             ownership=self.config.ownership,
+            rules=rules(file.identity, journal.key),
         )
         token = file.server.token
         self._ingress = Ingress(
@@ -188,6 +189,7 @@ class Bridge:
         await journal.ensure([task for channel in channels.values() for task in recurring_tasks(channel, now)])
         for worker in self.workers.values():
             await worker.recall()
+        await self._processor.start()
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.push_async_exit(self._leave)
         self._tasks.start_soon(self._processor.run)

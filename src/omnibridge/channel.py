@@ -93,7 +93,11 @@ class Channel:
         return f"{slot.operation} by {run.__module__}.{run.__qualname__}"
 
 
+_NO_STATES = frozenset({"deleted", "merged", "unmerged"})
+"""Verbs that only a slot that names them takes: what they tell of is no state to write."""
+
+
 def _takes(slot: Deliver[Settings], verb: str) -> bool:
     if slot.verbs is not None:
         return verb in slot.verbs
-    return issubclass(slot.accepts, Entity) and verb != "deleted"
+    return issubclass(slot.accepts, Entity) and verb not in _NO_STATES

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import anyio
 import structlog
@@ -13,14 +14,17 @@ from pydantic_core import to_json
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, load_observations
-from omnibridge.delivery.keys import delivery_key, task_key
+from omnibridge.customer import Resolver, Rules, Stages
+from omnibridge.delivery.keys import task_key
+from omnibridge.dispatch import Dispatcher
 from omnibridge.errors import InvalidMessage, StorageError
-from omnibridge.event import Event
+from omnibridge.introduce import Unclear, document, introduce, still_there
 from omnibridge.journal import (
     Conflict,
     EntityKey,
     InboxRow,
     Journal,
+    Known,
     NewDelivery,
     Origin,
     Priority,
@@ -28,7 +32,7 @@ from omnibridge.journal import (
     StoredEvent,
     Task,
 )
-from omnibridge.model import Command, Consent, Entity, Purpose, canonical_id, lookup
+from omnibridge.model import Consent, canonical_id
 from omnibridge.reconcile import (
     SHARED,
     ChannelView,
@@ -36,11 +40,10 @@ from omnibridge.reconcile import (
     Ownership,
     Prepared,
     Reconciler,
-    ends_permission,
     in_turn,
     readied,
 )
-from omnibridge.routing import All, Route, Router, Target
+from omnibridge.routing import Router
 
 __all__ = ["BATCH", "Processor"]
 
@@ -48,11 +51,6 @@ _log = structlog.get_logger("omnibridge.process")
 BATCH = 64
 IDLE = 5.0
 """Seconds after which an idle processor looks at the inbox unasked: an operator may have replayed something."""
-
-_DIRECT = Route("direct", All(()), ())
-"""Stands where a command names its channel itself, by the extension `target`."""
-_WITHDRAWAL = Route("every withdrawal", All(()), ())
-"""Stands where no route does: a permission that ended goes to every channel that can take it."""
 
 
 @dataclass(slots=True)
@@ -85,20 +83,12 @@ def _reason(row: InboxRow, error: Exception) -> str:
     return f"{type(error).__name__} in the connector; replay after it is mended"
 
 
-def _is_marketing(event: Event) -> bool:
-    try:
-        command = event.parse()
-    except InvalidMessage:
-        return False  # it will say so where it is delivered
-    return isinstance(command, Command) and command.purpose is Purpose.MARKETING
-
-
 class Processor:
     """Works off the inbox in order.
 
     `in_flight(channel, kind, id)` tells whether that entity is being written there, for which its snapshots must wait,
     or, without an id, any of the kind, for which unknown ones must: it may be a create. `stored` is called with the
-    names of channels that got work; `disabled` ones get it all the same.
+    names of channels that got work; `disabled` ones get it all the same. `rules` say who is whom.
     """
 
     def __init__(
@@ -112,19 +102,21 @@ class Processor:
         stored: Callable[[set[str]], None],
         disabled: Container[str] = (),
         ownership: Ownership | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self._channels = channels
-        self._disabled = disabled
         self._views = {
             name: ChannelView(name, channel.source, channel.inward, channel.collects_consent, channel.kept)
             for name, channel in channels.items()
         }
         self._journal = journal
-        self._router = router
+        self._dispatcher = Dispatcher(channels, router, disabled)
         self._clock = clock
         self._in_flight = in_flight
         self._ownership = ownership or Ownership()
         self._stored = stored
+        stages = Stages(partial(document, journal, self._ownership.of), self._source, self._dispatcher.route, stored)
+        self._resolver = Resolver(journal, rules or Rules(), clock, stages)
         self._awake = anyio.Event()
         self._stopping = False
         self._waiting: set[int] = set()
@@ -141,6 +133,10 @@ class Processor:
         """Finish the batch under way and return from `run`."""
         self._stopping = True
         self._awake.set()
+
+    async def start(self) -> None:
+        """Before the first `run`: other rules about who is whom take hold."""
+        await self._resolver.start()
 
     async def run(self) -> None:
         """Until stopped."""
@@ -165,7 +161,7 @@ class Processor:
         while True:
             rows = await self._journal.pending(after, BATCH)
             if not rows:
-                return moved
+                return await self._resolver.resolve() or moved
             after = rows[-1].id
             moved = await self._batch(rows) or moved
 
@@ -231,7 +227,11 @@ class Processor:
                     keys.update(item.links)
                 elif isinstance(item, Occurrence) and item.subject is not None and item.subject.external_id:
                     keys.add(EntityKey(read.row.channel, item.subject.kind, item.subject.external_id))
-        known = dict(await self._journal.known(list(keys))) if keys else {}
+        rows = [(read.row.origin, read.seen) for read in batch]
+        try:
+            known = await introduce(self._journal, self._resolver, rows, keys, partial(self._must_wait, batch))
+        except Unclear as unclear:
+            raise _Unfit(unclear.place, _reason(batch[unclear.place].row, unclear.error)) from None
         entities: dict[tuple[str, str], tuple[bytes, int]] = {
             (key.kind, found.id): (found.entity, found.entity_rev)
             for key, found in known.items()
@@ -240,11 +240,12 @@ class Processor:
         unseen = self._unseen(batch, known, entities)
         if unseen:
             entities.update(await self._journal.entities(unseen))
-        reconciler = Reconciler(known, entities, now=self._clock.now(), owners=self._ownership.of)
+        there = await still_there(self._journal, rows, known)
+        reconciler = Reconciler(known, entities, now=self._clock.now(), owners=self._ownership.of, still_there=there)
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
         for place, read in enumerate(batch):
-            if self._must_wait(read, known, blocked):
+            if self._must_wait(batch, place, known, blocked):
                 self._waiting.add(read.row.id)
                 continue
             self._waiting.discard(read.row.id)
@@ -273,15 +274,18 @@ class Processor:
                 found.append((kind, id_))
         return found
 
-    def _must_wait(self, read: _Read, known: Mapping[EntityKey, object], blocked: set[EntityKey]) -> bool:
+    def _must_wait(
+        self, batch: Sequence[_Read], place: int, known: Mapping[EntityKey, Known], blocked: set[EntityKey]
+    ) -> bool:
         """What is being written there waits for the receipt: its echo is no news, and what else is told is newer.
 
         An unknown entity of a kind that is just being created may be that one, also where the vendor names it as ours.
         """
+        read = batch[place]
         for item in read.seen:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
                 continue  # a permission has one id everywhere, and a withdrawal waits for nothing
-            id_ = getattr(known.get(item.key), "id", None)
+            id_ = known[item.key].id if item.key in known else None
             may_wait = id_ is None or item.key.kind in SHARED
             if item.key in blocked or (may_wait and self._in_flight(item.key.channel, item.key.kind, id_)):
                 blocked.add(item.key)
@@ -308,9 +312,9 @@ class Processor:
         now = self._clock.now()
         priority = Priority.BACKFILL if row.origin is Origin.POLL else Priority.FRESH
         events = list(derived.events)
-        deliveries = [d for event in events for d in self.route(event, now, priority)]
+        deliveries = [d for event in events for d in self._dispatcher.route(event, now, priority)]
         for event, channel in derived.restores:
-            if back := [d for d in self.route(event, now, priority) if d.channel == channel]:
+            if back := [d for d in self._dispatcher.route(event, now, priority) if d.channel == channel]:
                 events.append(event)
                 deliveries += back
         stored = tuple(
@@ -339,53 +343,6 @@ class Processor:
             collapse=what,
         )
 
-    def _targets(self, event: Event) -> list[Target]:
-        named = event.extensions.get("target")
-        if isinstance(named, str):
-            return [Target(named, _DIRECT)]
-        targets = self._router().targets(event)
-        if not event.name.startswith("consent.") or not ends_permission(event):
-            return targets
-        routed = {target.channel for target in targets} | {str(event.extensions.get("channel"))}
-        return targets + [Target(name, _WITHDRAWAL) for name in self._consenting(event) if name not in routed]
-
-    def _consenting(self, event: Event) -> Iterator[str]:
-        """The channels that keep permissions; a disabled one may, so its copy waits for it."""
-        for name, channel in self._channels.items():
-            slot = channel.slot(event)
-            if name in self._disabled or (slot is not None and slot.accepts is Consent):
-                yield name
-
-    def route(self, event: Event, now: datetime, priority: int = Priority.FRESH) -> list[NewDelivery]:
-        """The deliveries of an event: one for each channel that a route names."""
-        found: list[NewDelivery] = []
-        for target in self._targets(event):
-            channel = self._channels.get(target.channel)
-            if channel is None:
-                continue
-            slot = channel.slot(event)
-            operation = slot.operation if slot is not None else "none"
-            entry = lookup(event.type)
-            state = slot is not None and slot.collapse and entry is not None and issubclass(entry.model, Entity)
-            # What may have to wait for a morning holds up nobody's receipt.
-            marketing = entry is not None and entry.command and _is_marketing(event)
-            lane = str(event.extensions.get("partitionkey") or event.subject or event.id)
-            consent = event.name.startswith("consent.")
-            found.append(
-                NewDelivery(
-                    key=delivery_key(event.source, event.id, channel.name, operation),
-                    channel=channel.name,
-                    task=Task.DELIVER,
-                    operation=operation,
-                    lane=f"consent:{event.subject}" if consent else f"marketing:{lane}" if marketing else lane,
-                    due=now,
-                    priority=Priority.CONSENT if consent else priority,
-                    event=(event.source, event.id),
-                    collapse=f"{operation}:{event.subject}" if state else None,
-                    route=target.route.name,
-                    # Nothing may hold up a withdrawal: the lane of a consent is never parked.
-                    on_poison="skip" if consent else target.route.on_poison,
-                    on_unknown="hold" if consent and target.route.on_unknown == "park" else target.route.on_unknown,
-                )
-            )
-        return found
+    def _source(self, channel: str) -> str:
+        view = self._views.get(channel)
+        return view.source if view is not None else f"/{channel}"

@@ -1,7 +1,8 @@
 """The configuration: `bridge.toml` read, resolved, checked, and exported as a JSON Schema for editors."""
 
 from omnibridge.config.check import check
+from omnibridge.config.identity import rules
 from omnibridge.config.load import Config, Problem, load, parse
 from omnibridge.config.model import ConfigFile, RetentionSection, ServerSection
 
-__all__ = ["Config", "ConfigFile", "Problem", "RetentionSection", "ServerSection", "check", "load", "parse"]
+__all__ = ["Config", "ConfigFile", "Problem", "RetentionSection", "ServerSection", "check", "load", "parse", "rules"]

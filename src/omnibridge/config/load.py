@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from omnibridge.channel import Channel
 from omnibridge.config.consent import read_consent
+from omnibridge.config.identity import read_identity
 from omnibridge.config.locate import line_of
 from omnibridge.config.model import ConfigFile
 from omnibridge.config.ownership import read_ownership
@@ -125,6 +126,7 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     config.routes = read_routes(file, problem)
     config.consent = read_consent(file.consent, problem)
     config.ownership = read_ownership(file, config.channels, problem)
+    read_identity(file, problem)
     return config
 
 

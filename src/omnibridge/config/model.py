@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, SecretStr
 
@@ -14,6 +14,7 @@ __all__ = [
     "ChannelSection",
     "ConfigFile",
     "ConsentSection",
+    "IdentitySection",
     "RetentionSection",
     "RouteSection",
     "ServerSection",
@@ -150,6 +151,36 @@ class OwnershipSection(RootModel[dict[str, str | list[str]]]):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
+KeyKind = Literal["loyalty", "email", "phone"]
+"""What identifies a customer beside a vendor's word."""
+
+
+class IdentitySection(_Section):
+    """When two records are one customer: where they share a verified key that nothing speaks against."""
+
+    priority: list[KeyKind] = Field(
+        default_factory=lambda: ["loyalty", "email", "phone"],
+        description="What identifies a customer, strongest first; a kind that is left out joins nobody.",
+    )
+    unique: list[KeyKind] = Field(
+        default_factory=lambda: ["loyalty"],
+        description="Kinds of which a customer has one: two who have different ones are not joined by a weaker key, "
+        "and somebody must decide.",
+    )
+    trusted: dict[str, list[Literal["email", "phone"]]] = Field(
+        default_factory=dict[str, list[Literal["email", "phone"]]],
+        description="Channel = the kinds that your staff, or the system, checks there although it does not say so.",
+    )
+    blocked: list[str] = Field(
+        default_factory=list,
+        description="Mail addresses and numbers that join nobody: shared mailboxes, a till's dummy number.",
+    )
+    limits: dict[KeyKind, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict[KeyKind, Annotated[int, Field(ge=1)]],
+        description="Kind = how many records of one channel may share a value (5); beyond that it joins nobody at all.",
+    )
+
+
 class ConfigFile(_Section):
     """The whole file."""
 
@@ -157,6 +188,7 @@ class ConfigFile(_Section):
     server: ServerSection = Field(default_factory=lambda: ServerSection.model_validate({}))
     retention: RetentionSection = Field(default_factory=lambda: RetentionSection.model_validate({}))
     consent: ConsentSection = Field(default_factory=lambda: ConsentSection.model_validate({}))
+    identity: IdentitySection = Field(default_factory=lambda: IdentitySection.model_validate({}))
     channels: dict[str, ChannelSection] = Field(default_factory=dict, description="Channels by name.")
     ownership: OwnershipSection = Field(default_factory=lambda: OwnershipSection({}))
     routes: list[RouteSection] = Field(default_factory=list[RouteSection], description="Routes, in order.")

@@ -1,10 +1,13 @@
 """One customer: who is whom, the consent gate, and the ledger of what was allowed."""
 
 from omnibridge.customer.context import Card, card
-from omnibridge.customer.customers import Customers
+from omnibridge.customer.customers import Customers, readable_key
+from omnibridge.customer.facts import Seen, introduced
 from omnibridge.customer.gate import Cap, ConsentGate, ConsentRules
 from omnibridge.customer.hours import QuietHours, zone_or_none
+from omnibridge.customer.identity import Rules
 from omnibridge.customer.ledger import Decision, Notice, Permission, permissions
+from omnibridge.customer.resolver import Resolver, Stages
 
 __all__ = [
     "Cap",
@@ -16,7 +19,13 @@ __all__ = [
     "Notice",
     "Permission",
     "QuietHours",
+    "Resolver",
+    "Rules",
+    "Seen",
+    "Stages",
     "card",
+    "introduced",
     "permissions",
+    "readable_key",
     "zone_or_none",
 ]

@@ -8,7 +8,18 @@ from omnibridge.errors import UnknownItem
 from omnibridge.journal import EntityKey, Journal, Key, Person
 from omnibridge.model import Customer, email_or_none, phone_or_none
 
-__all__ = ["Customers"]
+__all__ = ["Customers", "readable_key"]
+
+
+def readable_key(text: str) -> tuple[str, str] | None:
+    """What a value is (`email`, `phone`, else `loyalty`), and how it is compared; None for a misspelt one."""
+    text = text.strip()
+    email, phone = email_or_none(text), phone_or_none(text)
+    if email is not None:
+        return "email", email
+    if phone is not None:
+        return "phone", phone
+    return None if not text or "@" in text or text.startswith("+") else ("loyalty", text)
 
 
 class Customers:
@@ -50,12 +61,7 @@ class Customers:
 
     def key(self, text: str) -> Key:
         """The key that a value is: a mail address, a phone number, else a loyalty number."""
-        email, phone = email_or_none(text), phone_or_none(text)
-        if email is not None:
-            return self._journal.key("email", email)
-        if phone is not None:
-            return self._journal.key("phone", phone)
-        return self._journal.key("loyalty", text)
+        return self._journal.key(*(readable_key(text) or ("loyalty", text)))
 
     async def _by_id(self, text: str) -> list[str]:
         channel, colon, external_id = text.partition(":")

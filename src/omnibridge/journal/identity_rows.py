@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from omnibridge.journal.rows import EntityWrite, NewDelivery, StoredEvent
@@ -98,15 +99,18 @@ class Shown(NamedTuple):
 class FactsWrite(NamedTuple):
     """What a record says about whose it is. Its reference is made with `root` where there is none yet.
 
-    `fields` replaces what the record said by these fields. `links`: roots that the vendor says are the same; None
-    leaves them. `counts` is False for a record that is gone there.
+    `fields` replaces what the record said by these fields; `confirmed` only changes whether it is verified. `aliases`
+    are further ids of the record in its system; `links` are records there that it became, None leaves what was said.
+    `counts` is False for a record that is gone there.
     """
 
     channel: str
     kind: str
     external_id: str
     root: str
-    fields: Mapping[str, tuple[Shown, ...]]
+    fields: Mapping[str, tuple[Shown, ...]] = MappingProxyType({})
+    confirmed: Mapping[str, bool] = MappingProxyType({})
+    aliases: tuple[str, ...] = ()
     links: tuple[str, ...] | None = None
     counts: bool = True
 
@@ -157,11 +161,11 @@ class Identified(NamedTuple):
     roots: Set[str] = frozenset[str]()
     entities: tuple[EntityWrite, ...] = ()
     gone: tuple[tuple[str, str], ...] = ()
-    lanes: Mapping[str, str] = {}
+    lanes: Mapping[str, str] = MappingProxyType({})
     events: tuple[StoredEvent, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
     reviews: tuple[Review, ...] = ()
-    blocked: Mapping[Key, str] = {}
+    blocked: Mapping[Key, str] = MappingProxyType({})
     unblocked: Set[Key] = frozenset[Key]()
     dirty: tuple[Dirty, ...] = ()
 

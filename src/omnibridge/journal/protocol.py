@@ -169,8 +169,12 @@ class Journal(Protocol):
         """
         ...
 
-    async def unresolved(self, limit: int) -> Sequence[Dirty]:
-        """What must be resolved again: after `learn`, a decision, a reference found taken."""
+    async def adopt(self, rules: str) -> bool:
+        """Have every shared key looked at again when there is time, if these are not the rules so far."""
+        ...
+
+    async def unresolved(self, limit: int, *, later: bool = True) -> Sequence[Dirty]:
+        """What must be resolved again: after `learn`, a decision, a reference found taken; or `later`, other rules."""
         ...
 
     async def neighbours(

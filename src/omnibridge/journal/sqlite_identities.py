@@ -28,6 +28,7 @@ from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_looking import Looking
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_values import Row, micros, moment
+from omnibridge.model import canonical_id
 
 __all__ = ["Identities"]
 
@@ -62,13 +63,24 @@ class Identities(Looking):
                 (field, [(self._hash(key.kind, key.value), key.kind, key.verified) for key in keys])
                 for field, keys in facts.fields.items()
             ],
-            facts.links,
+            tuple(facts.confirmed.items()),
+            [(facts.channel, facts.kind, alias, facts.root) for alias in facts.aliases],
+            None if facts.links is None else [self._reference(facts, other) for other in facts.links],
             facts.counts,
         )
 
-    async def unresolved(self, limit: int) -> Sequence[Dirty]:
-        """What must be resolved again: after `learn`, a decision, a reference found taken."""
-        rows = await self._read(partial(self._identities.unresolved, limit))
+    @staticmethod
+    def _reference(facts: FactsWrite, external_id: str) -> tuple[str, str, str, str]:
+        channel, kind = facts.channel, facts.kind
+        return channel, kind, external_id, canonical_id(channel, kind, external_id)
+
+    async def adopt(self, rules: str) -> bool:
+        """Have every shared key looked at again when there is time, if these are not the rules so far."""
+        return await self._write(partial(identity.adopt, self._ledger, rules))
+
+    async def unresolved(self, limit: int, *, later: bool = True) -> Sequence[Dirty]:
+        """What must be resolved again: after `learn`, a decision, a reference found taken; or `later`, other rules."""
+        rows = await self._read(partial(self._identities.unresolved, limit, later))
         return [Dirty(root, Key(kind, hash) if hash else None) for root, kind, hash in rows]
 
     async def neighbours(

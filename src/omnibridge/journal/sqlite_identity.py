@@ -9,31 +9,26 @@ from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.sqlite_intake import Batch, write_entities, write_events, write_parties
 from omnibridge.journal.sqlite_lanes import join_lanes
 from omnibridge.journal.sqlite_ledger import Ledger
+from omnibridge.journal.sqlite_references import ReferenceRow, dirty, link, refer
 from omnibridge.journal.sqlite_values import Value
 
-__all__ = ["FactRows", "Outcome", "decide", "identify", "learn", "refer", "undo"]
+__all__ = ["FactRows", "Outcome", "adopt", "decide", "identify", "learn", "undo"]
 
-_REFERENCE = "SELECT coalesce(root, id), id FROM known WHERE channel = ? AND kind = ? AND external_id = ?"
-_NEW = """INSERT INTO known (channel, kind, external_id, id, root) VALUES (?1, ?2, ?3, ?4, nullif(?5, ?4))
-    ON CONFLICT (channel, kind, external_id) DO UPDATE SET id = excluded.id, root = excluded.root WHERE id IS NULL"""
 _KEYS = "SELECT hash, verified, counts FROM identity_keys WHERE record = ? AND field = ?"
 _FORGET_KEYS = "DELETE FROM identity_keys WHERE record = ? AND field = ?"
 _KEY = """INSERT INTO identity_keys (hash, channel, record, field, kind, root, verified, counts)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_DIRTY = "INSERT OR IGNORE INTO identity_dirty (root, kind, hash) VALUES (?, ?, ?)"
-_REV = "UPDATE identity_state SET value = value + 1 WHERE name = 'rev'"
-
-ReferenceRow = tuple[str, str, str, str]
-"""Channel, kind, external id, canonical id."""
 
 
 class FactRows(NamedTuple):
-    """What a record says, as columns: its fields with (hash, kind, verified), and the roots it is linked to."""
+    """What a record says, as columns: its fields with (hash, kind, verified), and the references it is linked to."""
 
     reference: ReferenceRow
     record: bytes
     fields: Sequence[tuple[str, Sequence[tuple[bytes, str, bool]]]]
-    links: Sequence[str] | None
+    confirmed: Sequence[tuple[str, bool]]
+    aliases: Sequence[ReferenceRow]
+    links: Sequence[ReferenceRow] | None
     counts: bool
 
 
@@ -52,45 +47,25 @@ class Outcome(NamedTuple):
     dirty: Sequence[tuple[str, bytes]]
 
 
-def survivor(ledger: Ledger, root: str) -> str:
-    """The id in force of a root."""
-    for (id,) in ledger.rows("SELECT survivor FROM survivors WHERE root = ?", (root,)):
-        return str(id)
-    return root
-
-
-def dirty(ledger: Ledger, *, root: str = "", kind: str = "", hash: bytes = b"") -> None:
-    """Have a root, or all who hold a key, resolved again."""
-    ledger.execute(_DIRTY, (root, kind, hash))
-    ledger.execute(_REV)
-
-
-def refer(ledger: Ledger, reference: ReferenceRow) -> str:
-    """Make a reference unless it is there; its root. Where it is there as another's, the two are one from now on."""
-    *key, id = reference
-    for root, found in ledger.rows(_REFERENCE, tuple(key)):
-        if root is None:
-            break
-        if id not in (found, root) and survivor(ledger, id) != found:
-            _link(ledger, root, id, b"")
-        return str(root)
-    ledger.execute(_NEW, (*key, survivor(ledger, id), id))
-    return id
-
-
-def _link(ledger: Ledger, a: str, b: str, record: bytes) -> None:
-    low, high = sorted((a, b))
-    ledger.execute("INSERT OR IGNORE INTO identity_links VALUES (?, ?, ?)", (low, high, record))
-    if ledger.db.changes():
-        dirty(ledger, root=low)
-
-
 def learn(ledger: Ledger, facts: Iterable[FactRows]) -> bool:
     """Store what records say; whether anything of it must be resolved (a customer who shares nothing need not)."""
     before = _revision(ledger)
     for one in facts:
         _learn(ledger, one)
     return _revision(ledger) != before
+
+
+def adopt(ledger: Ledger, rules: str) -> bool:
+    """Have every shared key looked at again, when there is time, if these are not the rules so far."""
+    if [(rules,)] == ledger.rows("SELECT value FROM identity_state WHERE name = 'rules'"):
+        return False
+    ledger.execute("INSERT OR REPLACE INTO identity_state VALUES ('rules', ?)", (rules,))
+    ledger.execute(
+        "INSERT OR IGNORE INTO identity_dirty (root, kind, hash, later) SELECT '', kind, hash, 1 FROM identity_keys"
+        " GROUP BY hash HAVING min(root) != max(root)"
+    )
+    ledger.execute("UPDATE identity_state SET value = value + 1 WHERE name = 'rev'")
+    return True
 
 
 def _revision(ledger: Ledger) -> int:
@@ -116,20 +91,29 @@ def _learn(ledger: Ledger, facts: FactRows) -> None:
         ledger.execute(_FORGET_KEYS, (facts.record, field))
         for hash, (verified, counts) in new.items():
             ledger.execute(_KEY, (hash, channel, facts.record, field, kinds[hash], root, verified, counts))
+    for field, verified in facts.confirmed:
+        sql = "SELECT hash, kind FROM identity_keys WHERE record = ? AND field = ? AND verified != ?"
+        changed.update(ledger.rows(sql, (facts.record, field, verified)))
+        ledger.execute(
+            "UPDATE identity_keys SET verified = ? WHERE record = ? AND field = ?", (verified, facts.record, field)
+        )
     for hash, kind in changed:
         others = ledger.rows("SELECT kind FROM identity_keys WHERE hash = ? AND root != ? LIMIT 1", (hash, root))
         if others:
             dirty(ledger, kind=kind or others[0][0], hash=hash)
             dirty(ledger, root=root)
+    for alias in facts.aliases:
+        refer(ledger, (*alias[:3], root))
     if facts.links is not None:
         old_links = ledger.rows("SELECT a, b FROM identity_links WHERE record = ?", (facts.record,))
-        new_links = {tuple(sorted((root, other))) for other in facts.links if other != root}
+        others = {refer(ledger, other) for other in facts.links}
+        new_links = {(min(root, other), max(root, other)) for other in others if other != root}
         for a, b in old_links:
             if (a, b) not in new_links:
                 ledger.execute("DELETE FROM identity_links WHERE a = ? AND b = ? AND record = ?", (a, b, facts.record))
                 dirty(ledger, root=a)
         for a, b in sorted(new_links):
-            _link(ledger, a, b, facts.record)
+            link(ledger, a, b, facts.record)
 
 
 # -- operators -----------------------------------------------------------------------------------------------------

@@ -21,9 +21,11 @@ class IdentityReading:
     def __init__(self, reading: Reading) -> None:
         self._rows = reading.rows
 
-    def unresolved(self, limit: int) -> list[Row]:
-        """What is marked to be resolved again."""
-        return self._rows("SELECT root, kind, hash FROM identity_dirty LIMIT ?", (limit,))
+    def unresolved(self, limit: int, later: bool) -> list[Row]:
+        """What is marked to be resolved again; what can wait only when asked for, and when nothing else is."""
+        sql = "SELECT root, kind, hash FROM identity_dirty WHERE later = 0 LIMIT ?"
+        found = self._rows(sql, (limit,))
+        return found or (self._rows(sql.replace("= 0", "= 1"), (limit,)) if later else [])
 
     def around(
         self, roots: Sequence[str], keys: Sequence[tuple[str, bytes]], trusted: Callable[[str, str], bool], most: int

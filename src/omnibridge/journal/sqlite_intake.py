@@ -9,6 +9,7 @@ from omnibridge.errors import UnknownItem
 from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome, insert, settle
 from omnibridge.journal.sqlite_ledger import Ledger
+from omnibridge.journal.sqlite_references import refer
 from omnibridge.journal.sqlite_values import Value
 
 __all__ = [
@@ -34,8 +35,6 @@ _DEDUPE = "INSERT OR IGNORE INTO dedupe VALUES (?, ?)"
 _INBOX = "INSERT INTO inbox (id, channel, origin, received, meta, body) VALUES (?, ?, ?, ?, ?, ?)"
 _OPEN = "INSERT INTO inbox_open (id, channel, state) VALUES (?, ?, 'pending')"
 
-_REFERENCE = """INSERT INTO known (channel, kind, external_id, id) VALUES (?, ?, ?, ?)
-    ON CONFLICT (channel, kind, external_id) DO UPDATE SET id = excluded.id WHERE id IS NOT excluded.id"""
 _SHADOW = """UPDATE known SET version = ?, deleted = ?, shadow = ?, id = coalesce(?, id), rev = rev + 1
     WHERE channel = ? AND kind = ? AND external_id = ? AND rev = ?"""
 _FIRST_SHADOW = """INSERT INTO known (version, deleted, shadow, id, channel, kind, external_id, rev)
@@ -120,7 +119,7 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
             raise Conflict("the shadow of a {5} of {4} has moved".format(*values))
     write_entities(ledger, batch.entities)
     for reference in batch.references:
-        execute(_REFERENCE, reference)
+        refer(ledger, reference)
     new = write_events(ledger, batch)
     for link in batch.links:
         execute(_LINK, link)
@@ -193,7 +192,7 @@ def settle_all(
     """Settle a delivery, with what its exchange found."""
     settle(ledger, outcome)
     for reference in references:
-        ledger.execute(_REFERENCE, reference)
+        refer(ledger, reference)
     for item in inbox:
         accept(ledger, item)
 
@@ -210,7 +209,7 @@ def finish(ledger: Ledger, step: tuple[Value, ...]) -> None:
 
 def keep(ledger: Ledger, reference: tuple[str, str, str, str]) -> None:
     """Store a reference."""
-    ledger.execute(_REFERENCE, reference)
+    refer(ledger, reference)
 
 
 def emit(ledger: Ledger, item: Intake, cursor: tuple[str, str, bytes] | None) -> None:

@@ -145,7 +145,13 @@ CREATE INDEX sendings_who ON sendings (who, at);
 CREATE INDEX sendings_at ON sendings (at);
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5)
+# What other rules may change is looked at again when there is time.
+_V6 = """
+ALTER TABLE identity_dirty ADD COLUMN later INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX identity_dirty_now ON identity_dirty (root) WHERE later = 0;
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

@@ -42,7 +42,8 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
         "created": "A system has a customer that was not known before.",
         "updated": "Something about a customer changed.",
         "deleted": "A system no longer has this customer.",
-        "merged": "Two customers turned out to be one; `merged_into` names the survivor.",
+        "merged": "Two customers turned out to be one; `id` is the one that ends, `merged_into` the survivor.",
+        "unmerged": "A customer turned out to be somebody else than `unmerged_from`, and has the old `id` again.",
     },
     Consent: {
         "granted": "A person allowed messages of a purpose by a medium.",

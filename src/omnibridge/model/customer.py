@@ -16,6 +16,8 @@ class Customer(Entity):
 
     `email` and `phone` are the primary contact points; further ones are in `contact_points`. `verified` means that
     the system checked that the person controls it. Marketing permission is not here: it is a `Consent`.
+    `merged_into` is the record that this one became, in a connector's snapshot; the survivor, in `customer.merged`.
+    `unmerged_from` is whom it belonged to until `customer.unmerged`.
     """
 
     KIND: ClassVar[str] = "customer"
@@ -35,6 +37,7 @@ class Customer(Entity):
     contact_points: tuple[ContactPoint, ...] = ()
     loyalty_number: str | None = None
     merged_into: Ref | None = None
+    unmerged_from: Ref | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None
 

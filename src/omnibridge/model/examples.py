@@ -113,6 +113,7 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
 _PAID = {"payment_status": "paid"}
 _CHANGED: Mapping[str, Mapping[str, Any]] = {
     "customer.merged": {"merged_into": {"kind": "customer", "id": "f1a3c5e7-9b2d-5f4a-8e6c-0d2b4f6a8c66"}},
+    "customer.unmerged": {"unmerged_from": {"kind": "customer", "id": "f1a3c5e7-9b2d-5f4a-8e6c-0d2b4f6a8c66"}},
     "consent.granted": {"state": "granted", "basis": "double_opt_in"},
     "consent.withdrawn": {"state": "withdrawn", "basis": "vendor_opt_out"},
     "consent.denied": {"state": "denied"},

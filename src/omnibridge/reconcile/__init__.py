@@ -4,12 +4,13 @@ from omnibridge.reconcile.consent import ends_permission, told_by
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, private, whole
 from omnibridge.reconcile.fold import OPERATOR, SHARED, Owner, Shadow, Source, fold, nobody, sources_in
-from omnibridge.reconcile.links import links_in, resolved
+from omnibridge.reconcile.links import Json, links_in, resolved
 from omnibridge.reconcile.order import in_turn
 from omnibridge.reconcile.ownership import Ownership, Rule
 from omnibridge.reconcile.party import IMPERSONAL
 from omnibridge.reconcile.reconcile import Reconciler
-from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, prepare, readied
+from omnibridge.reconcile.refold import links_of, refolded
+from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, prepare, readied, version_text
 
 __all__ = [
     "IMPERSONAL",
@@ -17,6 +18,7 @@ __all__ = [
     "SHARED",
     "ChannelView",
     "Derived",
+    "Json",
     "Owner",
     "Ownership",
     "Prepared",
@@ -29,13 +31,16 @@ __all__ = [
     "fold",
     "in_turn",
     "links_in",
+    "links_of",
     "nobody",
     "prepare",
     "private",
     "readied",
+    "refolded",
     "resolved",
     "sources_in",
     "told_by",
     "verbs",
+    "version_text",
     "whole",
 ]

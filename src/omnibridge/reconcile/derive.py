@@ -116,12 +116,6 @@ def _message(before: Json, after: Json) -> list[str]:
     return [verb] if not before or _MESSAGE.get(str(before.get("state"))) != verb else ["updated"]
 
 
-def _customer(before: Json, after: Json) -> list[str]:
-    if after.get("merged_into") and before.get("merged_into") != after.get("merged_into"):
-        return ["merged"]
-    return ["updated"] if before else ["created"]
-
-
 def _inventory(before: Json, after: Json) -> list[str]:
     return ["changed"]
 
@@ -130,6 +124,5 @@ _RULES: Mapping[str, Rule] = {
     "order": _order,
     "consent": _consent,
     "message": _message,
-    "customer": _customer,
     "inventory": _inventory,
 }

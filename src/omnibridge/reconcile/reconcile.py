@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -47,7 +47,8 @@ class Reconciler:
     """Works on one batch: `state` holds what the journal knew, and each snapshot sees what the ones before it changed.
 
     Pure but for that. `entities` holds the canonical entities by (kind, id). `now` is when the batch is processed.
-    `owners` gives the owners of the fields of an entity (kind, JSON).
+    `owners` gives the owners of the fields of an entity (kind, JSON). The end of a record in `still_there` is not the
+    end of its entity in that channel, which has another record of it.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Reconciler:
         *,
         now: datetime = _BEFORE,
         owners: Callable[[str, Json], Owner] = lambda kind, entity: nobody,
+        still_there: Set[EntityKey] = frozenset[EntityKey](),
     ) -> None:
+        self._still_there = still_there
         self._state = state
         self._entities = entities
         self._now = stamp(now)
@@ -147,6 +150,10 @@ class Reconciler:
     ) -> None:
         kind, channel = turn.prepared.key.kind, turn.channel
         before: Json | None = document["entity"] if document else None
+        # Which record this one became says whose it is, and nothing about whom it is.
+        changed = {name: value for name, value in changed.items() if name != "merged_into"}
+        if document is None and not changed:
+            return
         if turn.prepared.links:
             model = type(turn.prepared.snapshot.entity)
             links = resolved(
@@ -202,6 +209,8 @@ class Reconciler:
     def _deleted(self, turn: Turn) -> None:
         content = turn.known.shadow or as_bytes(turn.prepared.said)
         self._shadow(turn, content, turn.version or turn.known.version, deleted=True)
+        if turn.prepared.key in self._still_there:
+            return
         document = self._document(turn.prepared.key.kind, turn.id)
         data = document["entity"] if document else {**opened(content)[0], "id": turn.id}
         told = turn.version or turn.received.isoformat()

@@ -17,6 +17,7 @@ from omnibridge.event import JSON, Event
 from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite, stamp
 from omnibridge.model import event_id, lookup
 from omnibridge.reconcile.consent import told_by
+from omnibridge.reconcile.fold import SHARED
 from omnibridge.reconcile.links import Json, links_in
 from omnibridge.reconcile.party import party_of_event
 
@@ -72,6 +73,11 @@ class Prepared(NamedTuple):
     key: EntityKey
     links: tuple[EntityKey, ...]
     event: Event | None = None
+
+    @property
+    def deletes(self) -> bool:
+        """Whether a record of what several systems may have is gone."""
+        return self.snapshot.deleted and self.key.kind in SHARED
 
 
 def prepare(channel: ChannelView, seen: Snapshot) -> Prepared:

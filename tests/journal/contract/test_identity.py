@@ -80,7 +80,7 @@ async def test_a_reference_found_taken_joins_the_two(journal, make):
 
 async def merged(journal, **more) -> int:
     """Roots a and b, shown by shop and till, of which b goes."""
-    await journal.learn([facts("shop", "1", "a", links=("b",)), facts("till", "7", "b")])
+    await journal.learn([facts("shop", "1", "a"), facts("till", "7", "b"), facts("till", "7", "a")])
     rev = (await journal.neighbours(["a", "b"], [], {}, 10)).rev
     await journal.identify(
         Identified(rev, {"b": "a"}, roots={"a", "b"}, dirty=tuple(await journal.unresolved(9)), **more)
