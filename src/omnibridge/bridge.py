@@ -318,10 +318,14 @@ class Bridge:
         person = await Customers(self.journal).one(customer)
         return await card(self.journal, person, before=before, limit=limit)
 
-    def asgi(self) -> IngressApp:
-        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""
+    def asgi(self, *, impatient: bool = True) -> IngressApp:
+        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI.
+
+        `impatient` False leaves slow bodies to a server that ends them itself, as the daemon's does.
+        """
         server = self.config.file.server
-        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=server.body_seconds)
+        seconds = server.body_seconds if impatient else None
+        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=seconds)
         return IngressApp(lambda: self._ingress, limits)
 
     def wake(self) -> None:
