@@ -164,6 +164,7 @@ class Bridge:
             in_flight=self._in_flight,
             stored=self._stored,
             disabled=frozenset(self.config.disabled),
+            gap=timedelta(hours=file.bridge.conversation_gap_hours),
             ownership=self.config.ownership,
             rules=rules(file.identity, journal.key),
         )

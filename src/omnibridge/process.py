@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, load_observations
+from omnibridge.converse import Talk, overhear
 from omnibridge.customer import Resolver, Rules, Stages
 from omnibridge.delivery.keys import task_key
 from omnibridge.dispatch import Dispatcher
@@ -101,10 +102,12 @@ class Processor:
         in_flight: Callable[[str, str, str | None], bool],
         stored: Callable[[set[str]], None],
         disabled: Container[str] = (),
+        gap: timedelta = timedelta(hours=24),
         ownership: Ownership | None = None,
         rules: Rules | None = None,
     ) -> None:
         self._channels = channels
+        self._gap = gap
         self._views = {
             name: ChannelView(name, channel.source, channel.inward, channel.collects_consent, channel.kept)
             for name, channel in channels.items()
@@ -241,6 +244,7 @@ class Processor:
         if unseen:
             entities.update(await self._journal.entities(unseen))
         there = await still_there(self._journal, rows, known)
+        talk = await overhear(self._journal, (item for read in batch for item in read.seen), known, self._gap)
         reconciler = Reconciler(known, entities, now=self._clock.now(), owners=self._ownership.of, still_there=there)
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
@@ -250,7 +254,7 @@ class Processor:
                 continue
             self._waiting.discard(read.row.id)
             try:
-                result.append(self._one(read, reconciler))
+                result.append(self._one(read, reconciler, talk))
             except Exception as error:  # nor may one delivery stop all the others
                 raise _Unfit(place, _reason(read.row, error)) from None
         return result
@@ -292,7 +296,7 @@ class Processor:
                 return True
         return False
 
-    def _one(self, read: _Read, reconciler: Reconciler) -> Processed:
+    def _one(self, read: _Read, reconciler: Reconciler, talk: Talk) -> Processed:
         row = read.row
         if read.invalid is not None:
             return Processed(row.id, invalid=read.invalid)
@@ -304,7 +308,8 @@ class Processor:
             elif isinstance(item, Prepared):
                 made = row.meta.get("made")
                 at = datetime.fromisoformat(made) if made else None
-                reconciler.snapshot(view, item, row.origin, row.received, derived, at)
+                told = talk.joined(item, row.received, derived)
+                reconciler.snapshot(view, told, row.origin, row.received, derived, at)
             elif isinstance(item, Occurrence):
                 reconciler.occurrence(view, item, row.received, derived)
             else:
