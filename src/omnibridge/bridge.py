@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
-from omnibridge.config import Config, load, parse, rules
+from omnibridge.config import Config, load, parse, retention, rules
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
 from omnibridge.delivery import (
@@ -34,11 +34,12 @@ from omnibridge.delivery import (
     make_wire,
     recurring_tasks,
 )
+from omnibridge.erasure import Erasures, ask_erasure, export
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.event import Event
 from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_routes
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
-from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, Retention, open_journal
+from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, open_journal
 from omnibridge.model import Command, full_type, lookup
 from omnibridge.process import Processor
 from omnibridge.registry import Registry
@@ -156,6 +157,8 @@ class Bridge:
         self._journal = journal
         channels = all_channels(self.config, self._handlers.values())
         self._router = Router((*self.config.routes, *handler_routes(self._handlers.values())))
+        erasures = Erasures(channels, journal, self.publish, self.event)
+        await erasures.start()
         self._processor = Processor(
             channels,
             journal,
@@ -163,6 +166,7 @@ class Bridge:
             self.clock,
             in_flight=self._in_flight,
             stored=self._stored,
+            between=erasures.advance,
             disabled=frozenset(self.config.disabled),
             gap=timedelta(hours=file.bridge.conversation_gap_hours),
             ownership=self.config.ownership,
@@ -319,6 +323,14 @@ class Bridge:
         person = await Customers(self.journal).one(customer)
         return await card(self.journal, person, before=before, limit=limit)
 
+    async def erase(self, customer: str) -> int:
+        """Have every channel and the journal forget a customer; its number. Raises UnknownItem for nobody known."""
+        return await ask_erasure(self.journal, customer, self.processor.wake)
+
+    async def export(self, customer: str) -> Mapping[str, object]:
+        """Everything that is known about a customer, as JSON values. Raises UnknownItem for nobody known."""
+        return await export(self.journal, customer)
+
     def asgi(self, *, impatient: bool = True) -> IngressApp:
         """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI.
 
@@ -385,12 +397,4 @@ class Bridge:
 
     async def retain(self) -> int:
         """Remove what the retention policy lets go; how many rows went."""
-        policy, now = self.config.file.retention, self.clock.now()
-        return await self.journal.retain(
-            Retention(
-                settled_before=now - timedelta(days=policy.settled_days),
-                dedupe_before=now - timedelta(days=policy.dedupe_days),
-                max_bytes=policy.max_bytes,
-                raw_before=now - timedelta(days=min(policy.raw_days, policy.settled_days)),
-            )
-        )
+        return await self.journal.retain(retention(self.config.file.retention, self.clock.now()))

@@ -1,5 +1,6 @@
 """The journal: the durable truth of inbox, events, outbox and references, behind one protocol."""
 
+from omnibridge.journal.erasure_rows import Belongings, Erasure, ErasureState, Shredding
 from omnibridge.journal.identity_rows import (
     Decision,
     Dirty,
@@ -58,6 +59,7 @@ __all__ = [
     "About",
     "Accepted",
     "Attempt",
+    "Belongings",
     "Claimed",
     "Claims",
     "ClearSeal",
@@ -69,6 +71,8 @@ __all__ = [
     "Dirty",
     "EntityKey",
     "EntityWrite",
+    "Erasure",
+    "ErasureState",
     "Fact",
     "FactsWrite",
     "Identified",
@@ -94,6 +98,7 @@ __all__ = [
     "ShadowWrite",
     "Showing",
     "Shown",
+    "Shredding",
     "SqliteJournal",
     "Step",
     "StoredEvent",

@@ -151,7 +151,14 @@ ALTER TABLE identity_dirty ADD COLUMN later INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX identity_dirty_now ON identity_dirty (root) WHERE later = 0;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6)
+# Who shall be erased, and how far that is. `keys` are those that a shredding must still destroy.
+_V7 = """
+CREATE TABLE erasures (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, content BLOB, report TEXT NOT NULL, keys BLOB);
+CREATE TABLE graves (n INTEGER NOT NULL);
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

@@ -12,6 +12,7 @@ from omnibridge.errors import UnknownItem
 from omnibridge.model.base import Entity
 from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
+from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
@@ -118,7 +119,7 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
 ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS}
 """Entity kind → model."""
 
-COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage,)}
+COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage, EraseCustomer)}
 """Command kind (`message.send`) → model."""
 
 _NOTHING: Mapping[str, Upcaster] = MappingProxyType({})
