@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
-from omnibridge.config import Config, load, parse, retention, rules
+from omnibridge.config import Config, load, parse, rules
+from omnibridge.conflicts import Dispute, open_conflicts, settle_conflict
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
 from omnibridge.delivery import (
@@ -34,12 +35,11 @@ from omnibridge.delivery import (
     make_wire,
     recurring_tasks,
 )
-from omnibridge.erasure import Erasures, ask_erasure, export
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.event import Event
 from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_routes
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
-from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, open_journal
+from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, Retention, open_journal
 from omnibridge.model import Command, full_type, lookup
 from omnibridge.process import Processor
 from omnibridge.registry import Registry
@@ -157,8 +157,6 @@ class Bridge:
         self._journal = journal
         channels = all_channels(self.config, self._handlers.values())
         self._router = Router((*self.config.routes, *handler_routes(self._handlers.values())))
-        erasures = Erasures(channels, journal, self.publish, self.event)
-        await erasures.start()
         self._processor = Processor(
             channels,
             journal,
@@ -166,9 +164,7 @@ class Bridge:
             self.clock,
             in_flight=self._in_flight,
             stored=self._stored,
-            between=erasures.advance,
             disabled=frozenset(self.config.disabled),
-            gap=timedelta(hours=file.bridge.conversation_gap_hours),
             ownership=self.config.ownership,
             rules=rules(file.identity, journal.key),
         )
@@ -323,22 +319,19 @@ class Bridge:
         person = await Customers(self.journal).one(customer)
         return await card(self.journal, person, before=before, limit=limit)
 
-    async def erase(self, customer: str) -> int:
-        """Have every channel and the journal forget a customer; its number. Raises UnknownItem for nobody known."""
-        return await ask_erasure(self.journal, customer, self.processor.wake)
+    async def conflicts(self) -> Sequence[Dispute]:
+        """Fields that two channels state differently, newest first, with both values."""
+        return await open_conflicts(self.journal)
 
-    async def export(self, customer: str) -> Mapping[str, object]:
-        """Everything that is known about a customer, as JSON values. Raises UnknownItem for nobody known."""
-        return await export(self.journal, customer)
+    async def settle_conflict(self, conflict: int, side: str) -> None:
+        """Let what one channel of a conflict says hold. Raises UnknownItem without such a conflict or side."""
+        await settle_conflict(self.journal, conflict, side, self.clock.now())
+        self.processor.wake()
 
-    def asgi(self, *, impatient: bool = True) -> IngressApp:
-        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI.
-
-        `impatient` False leaves slow bodies to a server that ends them itself, as the daemon's does.
-        """
+    def asgi(self) -> IngressApp:
+        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""
         server = self.config.file.server
-        seconds = server.body_seconds if impatient else None
-        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=seconds)
+        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=server.body_seconds)
         return IngressApp(lambda: self._ingress, limits)
 
     def wake(self) -> None:
@@ -360,10 +353,9 @@ class Bridge:
 
     async def _due(self) -> bool:
         now = self.clock.now()
-        for name in self.workers:
-            due = await self.journal.next_due(name)
-            if due is not None and due <= now and not self.workers[name].held:
-                self.workers[name].wake()
+        for name, worker in self.workers.items():
+            if not worker.held and (due := await self.journal.next_due(name)) and due <= now:
+                worker.wake()
                 return True
         return False
 
@@ -397,4 +389,12 @@ class Bridge:
 
     async def retain(self) -> int:
         """Remove what the retention policy lets go; how many rows went."""
-        return await self.journal.retain(retention(self.config.file.retention, self.clock.now()))
+        policy, now = self.config.file.retention, self.clock.now()
+        return await self.journal.retain(
+            Retention(
+                settled_before=now - timedelta(days=policy.settled_days),
+                dedupe_before=now - timedelta(days=policy.dedupe_days),
+                max_bytes=policy.max_bytes,
+                raw_before=now - timedelta(days=min(policy.raw_days, policy.settled_days)),
+            )
+        )

@@ -17,6 +17,7 @@ from omnibridge.event import Event
 from omnibridge.ingress import EVENTS_CHANNEL
 from omnibridge.journal import Claimed
 from omnibridge.model import lookup
+from omnibridge.reconcile import OPERATOR
 from omnibridge.routing import Route, type_filter
 
 __all__ = ["Handler", "HandlerTasks", "all_channels", "handler_channel", "handler_routes"]
@@ -78,10 +79,13 @@ async def _never(settings: Settings, event: Event, delivery: Delivery, http: Htt
 
 
 def all_channels(config: Config, handlers: Iterable[Handler]) -> dict[str, Channel]:
-    """Every channel of a bridge by name: configured, disabled, one for what programs publish, and the handlers'."""
+    """Every channel of a bridge by name: configured, disabled, one for what programs publish, one for what
+    operators decide, and the handlers'."""
     channels, tenant = dict(config.channels), config.file.bridge.tenant
     events: AnyConnector = Connector(name="events", title="Events", settings=Settings)
     channels[EVENTS_CHANNEL] = Channel(EVENTS_CHANNEL, events, Settings(), tenant)
+    operator: AnyConnector = Connector(name=OPERATOR, title="Operator", settings=Settings)
+    channels[OPERATOR] = Channel(OPERATOR, operator, Settings(), tenant)
     for name, reason in config.disabled.items():
         # Without a worker: what is routed there waits in the journal until the connector is mended.
         absent: AnyConnector = Connector(name=config.file.channels[name].connector, title="Disabled", settings=Settings)

@@ -20,7 +20,7 @@ from omnibridge.config.ownership import read_ownership
 from omnibridge.config.routes import read_routes
 from omnibridge.customer import ConsentRules
 from omnibridge.errors import ConfigError
-from omnibridge.reconcile import Ownership
+from omnibridge.reconcile import OPERATOR, Ownership
 from omnibridge.registry import Registry
 from omnibridge.routing import Route
 
@@ -172,8 +172,9 @@ def _channels(config: Config, registry: Registry, problem: Say) -> None:
     public = (config.file.bridge.public_url or "").rstrip("/")
     for name, section in config.file.channels.items():
         where = ("channels", name)
-        if not _CHANNEL_NAME.fullmatch(name) or name == "events":
-            problem(where, "a channel's name is lower-case letters, digits and dashes, and not 'events'")
+        if not _CHANNEL_NAME.fullmatch(name) or name in ("events", OPERATOR):
+            what = "a channel's name is lower-case letters, digits and dashes, and not 'events' or 'operator'"
+            problem(where, what)
             continue
         installed = registry.find(section.connector)
         if installed.connector is None and installed.package:

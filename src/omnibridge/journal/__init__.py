@@ -1,6 +1,6 @@
 """The journal: the durable truth of inbox, events, outbox and references, behind one protocol."""
 
-from omnibridge.journal.erasure_rows import Belongings, Erasure, ErasureState, Shredding
+from omnibridge.journal.conflict_rows import ConflictRow, ConflictWrite
 from omnibridge.journal.identity_rows import (
     Decision,
     Dirty,
@@ -59,11 +59,12 @@ __all__ = [
     "About",
     "Accepted",
     "Attempt",
-    "Belongings",
     "Claimed",
     "Claims",
     "ClearSeal",
     "Conflict",
+    "ConflictRow",
+    "ConflictWrite",
     "Counts",
     "Decision",
     "DeliveryRow",
@@ -71,8 +72,6 @@ __all__ = [
     "Dirty",
     "EntityKey",
     "EntityWrite",
-    "Erasure",
-    "ErasureState",
     "Fact",
     "FactsWrite",
     "Identified",
@@ -98,7 +97,6 @@ __all__ = [
     "ShadowWrite",
     "Showing",
     "Shown",
-    "Shredding",
     "SqliteJournal",
     "Step",
     "StoredEvent",

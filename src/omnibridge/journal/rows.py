@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from omnibridge.event import Event
+from omnibridge.journal.conflict_rows import ConflictWrite
 
 __all__ = [
     "About",
@@ -245,8 +246,7 @@ class Processed(NamedTuple):
     """What processing one inbox row came to. With `invalid` set, everything else is empty.
 
     `later` (without anything else) leaves the row pending: it must wait for a create that is under way.
-    `parties`: everybody whom the row says something about. `shred`: the row must not stay, as it names somebody who
-    was erased.
+    `parties`: everybody whom the row says something about.
     """
 
     inbox_id: int
@@ -258,7 +258,7 @@ class Processed(NamedTuple):
     deliveries: tuple[NewDelivery, ...] = ()
     later: bool = False
     parties: tuple[str, ...] = ()
-    shred: bool = False
+    conflicts: tuple[ConflictWrite, ...] = ()
 
 
 class Step(NamedTuple):

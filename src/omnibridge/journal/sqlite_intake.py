@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from omnibridge.errors import UnknownItem
+from omnibridge.journal.conflict_rows import ConflictWrite
 from omnibridge.journal.protocol import Conflict
+from omnibridge.journal.sqlite_conflicts import note
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome, insert, settle
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_references import refer
@@ -88,6 +90,7 @@ class Batch(NamedTuple):
     """Those not known to have a key, and the key that was taken for each."""
     links: list[tuple[str, int]]
     """Whom inbox rows are about."""
+    conflicts: list[ConflictWrite]
 
 
 def accept(ledger: Ledger, item: Intake) -> int:
@@ -123,6 +126,7 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
     new = write_events(ledger, batch)
     for link in batch.links:
         execute(_LINK, link)
+    note(ledger, batch.conflicts)
     for id in batch.done:
         for channel, state in ledger.rows(_CLOSE, (id,)):
             ledger.move("inbox", channel, state, "done")

@@ -19,7 +19,6 @@ __all__ = [
     "insert",
     "join_lanes",
     "next_due",
-    "promote",
     "release",
     "replay",
     "resend",
@@ -171,7 +170,7 @@ def release(ledger: Ledger, ids: Sequence[int]) -> None:
         ledger.drop(id)
 
 
-def promote(ledger: Ledger, channel: str, lane: str) -> None:
+def _promote(ledger: Ledger, channel: str, lane: str) -> None:
     """Make the next row of a lane its head, or let it join the lane that waits for it. Its head must have gone."""
     survivor = ledger.moving.get((channel, lane)) if ledger.moving else None
     if survivor is not None:
@@ -235,7 +234,7 @@ def settle(ledger: Ledger, outcome: Outcome) -> None:
     if outcome.state != DeliveryState.READY:
         ledger.move("delivery", held.channel, "ready", outcome.state)
         if not outcome.open:
-            promote(ledger, held.channel, held.lane)
+            _promote(ledger, held.channel, held.lane)
     ledger.drop(outcome.id)
 
 
@@ -291,7 +290,7 @@ def close_unknown(ledger: Ledger, id: int, now: int) -> bool:
         )
         ledger.move("delivery", channel, "unknown", "done")
         if open:
-            promote(ledger, channel, lane)
+            _promote(ledger, channel, lane)
         return True
     return False
 
@@ -306,6 +305,6 @@ def give_up(ledger: Ledger, id: int, now: int) -> bool:
             (now, id),
         )
         ledger.move("delivery", channel, "parked", "dead")
-        promote(ledger, channel, lane)
+        _promote(ledger, channel, lane)
         return True
     return False

@@ -7,8 +7,10 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from omnibridge.journal import sqlite_conflicts as disputes
 from omnibridge.journal import sqlite_intake as intake
 from omnibridge.journal import sqlite_lanes as lanes
+from omnibridge.journal.conflict_rows import ConflictRow
 from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.rows import About, Counts, DeliveryRow, InboxRow, ReferenceWrite, StoredEvent
 from omnibridge.journal.seal import Seal
@@ -125,3 +127,15 @@ class Looking(Calls):
     async def give_up(self, id: int, now: datetime) -> bool:
         """An operator lets a parked delivery go: it becomes a dead letter and its lane goes on."""
         return await self._mend(partial(lanes.give_up, self._ledger, id, micros(now)))
+
+    async def conflicts(self, *, chosen: bool | None = None, limit: int = 50) -> Sequence[ConflictRow]:
+        """Conflicts between channels, newest first; with `chosen`, those for which a side was chosen, or was not."""
+        return [disputes.conflict(row) for row in await self._read(partial(self._reading.conflicts, chosen, limit))]
+
+    async def choose(self, conflict: int, side: str) -> bool:
+        """An operator chose one of the two channels of a conflict; False when there is none such."""
+        return await self._mend(partial(disputes.choose, self._ledger, conflict, side))
+
+    async def forget_conflict(self, conflict: int) -> None:
+        """A conflict is settled, or over."""
+        await self._mend(partial(disputes.forget_conflict, self._ledger, conflict))

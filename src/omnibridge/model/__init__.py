@@ -12,6 +12,7 @@ from omnibridge.model.catalogue import (
     lookup,
     short_type,
 )
+from omnibridge.model.conflict import Conflict
 from omnibridge.model.consent import Basis, Consent, ConsentState, Medium, Proof, Purpose, consent_key
 from omnibridge.model.contact import (
     Address,
@@ -24,7 +25,6 @@ from omnibridge.model.contact import (
     phone_zones,
 )
 from omnibridge.model.customer import Customer
-from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
 from omnibridge.model.identity import canonical_id, event_id
 from omnibridge.model.inventory import InventoryLevel
@@ -44,20 +44,18 @@ from omnibridge.model.order import (
     TaxLine,
 )
 from omnibridge.model.payment import Payment, PaymentMethod, PaymentState
-from omnibridge.model.personal import PERSONAL, WHOLLY, without_person
 from omnibridge.model.product import Price, Product, ProductStatus, Variant
 from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
 
 __all__ = [
     "COMMANDS",
     "ENTITIES",
-    "PERSONAL",
     "PREFIX",
-    "WHOLLY",
     "Address",
     "Amount",
     "Basis",
     "Command",
+    "Conflict",
     "Consent",
     "ConsentState",
     "ContactPoint",
@@ -68,7 +66,6 @@ __all__ = [
     "Discrepancy",
     "Email",
     "Entity",
-    "EraseCustomer",
     "EventType",
     "Fulfilment",
     "FulfilmentLine",
@@ -123,5 +120,4 @@ __all__ = [
     "phone_or_none",
     "phone_zones",
     "short_type",
-    "without_person",
 ]

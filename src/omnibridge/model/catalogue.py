@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from omnibridge.errors import UnknownItem
 from omnibridge.model.base import Entity
+from omnibridge.model.conflict import Conflict
 from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
-from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
@@ -119,8 +119,13 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
 ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS}
 """Entity kind → model."""
 
-COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage, EraseCustomer)}
+COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage,)}
 """Command kind (`message.send`) → model."""
+
+NOTICES: Mapping[str, tuple[type[BaseModel], str]] = {
+    "conflict.found": (Conflict, "Two channels state different values for one field; the winner's holds."),
+}
+"""Events about what the bridge itself found: name → model and meaning."""
 
 _NOTHING: Mapping[str, Upcaster] = MappingProxyType({})
 
@@ -184,6 +189,8 @@ def _entries() -> Iterator[EventType]:
     for kind, command in COMMANDS.items():
         meaning = (command.__doc__ or "").split("\n", 1)[0]
         yield EventType(f"command.{kind}", f"{PREFIX}command.{kind}.v1", meaning, command, command=True)
+    for name, (notice, meaning) in NOTICES.items():
+        yield EventType(name, f"{PREFIX}{name}.v1", meaning, notice)
 
 
 _BY_NAME: dict[str, EventType] = {entry.name: entry for entry in _entries()}

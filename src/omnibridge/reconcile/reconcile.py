@@ -16,6 +16,7 @@ from omnibridge.journal import (
     CLAIMS,
     HEARD,
     Claims,
+    ConflictWrite,
     EntityKey,
     EntityWrite,
     Known,
@@ -25,7 +26,7 @@ from omnibridge.journal import (
     opened,
     stamp,
 )
-from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
+from omnibridge.model import Conflict, Consent, Order, Ref, canonical_id, event_id, full_type, lookup
 from omnibridge.reconcile.consent import judge
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, whole
@@ -180,6 +181,8 @@ class Reconciler:
         self._changed(turn, before, after, origin, named, moved=sources != from_before)
         if taken.lost:
             self._restore(turn, after, sources, taken.lost)
+        for field in taken.edits:
+            self._conflict(turn, field, sources[field])
 
     def _restore(self, turn: Turn, data: Json, sources: dict[str, Source], fields: list[str]) -> None:
         """Give a channel back what holds in these fields, where it has something else."""
@@ -190,6 +193,19 @@ class Reconciler:
         event = turn.event(verb, data, body, told, channel=winner, restores=here)
         turn.derived.parties[event.id] = turn.party
         turn.derived.restores.append((event, here))
+
+    def _conflict(self, turn: Turn, field: str, holds: Source) -> None:
+        """Note that somebody changed a field in this channel whose value another channel decides."""
+        kind, loser, at = turn.prepared.key.kind, turn.channel.name, turn.received
+        turn.derived.conflicts.append(ConflictWrite(kind, turn.id, field, holds.channel, loser, holds.at, at))
+        found = Conflict(
+            kind=kind, entity=Ref(kind=kind, id=turn.id), field=field, winner=holds.channel, loser=loser, at=at
+        )
+        data: Json = found.model_dump(mode="json", exclude_unset=True)
+        body = as_bytes(data)
+        event = turn.event("found", data, body, turn.told(body) + field, kind="conflict")
+        turn.derived.parties[event.id] = turn.party
+        turn.derived.events.append(event)
 
     # -- what one channel writes ---------------------------------------------------------------------------------------
 

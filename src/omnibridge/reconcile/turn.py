@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from omnibridge.connector import Lookup, Observation, Occurrence, Snapshot, Version, json_bytes
 from omnibridge.errors import InvalidMessage
 from omnibridge.event import JSON, Event
-from omnibridge.journal import EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite, stamp
+from omnibridge.journal import ConflictWrite, EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite, stamp
 from omnibridge.model import event_id, lookup
 from omnibridge.reconcile.consent import told_by
 from omnibridge.reconcile.fold import SHARED
@@ -46,7 +46,7 @@ class Derived:
     `restores` are events for one channel each, which has something else than what holds.
     """
 
-    __slots__ = ("about", "entities", "events", "parties", "references", "restores", "shadows")
+    __slots__ = ("about", "conflicts", "entities", "events", "parties", "references", "restores", "shadows")
 
     def __init__(self) -> None:
         self.references: list[ReferenceWrite] = []
@@ -54,6 +54,7 @@ class Derived:
         self.entities: list[EntityWrite] = []
         self.events: list[Event] = []
         self.restores: list[tuple[Event, str]] = []
+        self.conflicts: list[ConflictWrite] = []
         self.about: set[str] = set()
         self.parties: dict[str, str | None] = {}
 
@@ -150,11 +151,12 @@ class Turn:
             at = datetime.fromisoformat(told)
         return min(stamp(at), stamp(self.received))
 
-    def event(self, verb: str, data: Json, body: bytes, stamp: str, **more: str) -> Event:
-        """An event of this change: `data` as JSON is `body`, `stamp` tells it from others of the entity."""
+    def event(self, verb: str, data: Json, body: bytes, stamp: str, kind: str = "", **more: str) -> Event:
+        """An event of this change, of another `kind` than the entity where given; `stamp` tells it from others."""
         key = self.prepared.key
-        entry = lookup(f"{key.kind}.{verb}")
-        type_ = entry.type if entry else f"{key.kind}.{verb}"
+        name = f"{kind or key.kind}.{verb}"
+        entry = lookup(name)
+        type_ = entry.type if entry else name
         return Event(
             id=event_id(key.channel, key.kind, key.external_id, stamp, type_),
             source=self.channel.source,
