@@ -83,6 +83,16 @@ BENCHMARKS = (
             f" {r['lost']} lost, {r['doubled']} doubled"
         ),
     ),
+    Benchmark(
+        "context",
+        "a customer's card",
+        "context",
+        lambda r: (
+            f"p50 {r['card_ms']['p50']}, p99 {r['card_ms']['p99']} of {r['limit_ms']:g} ms with"
+            f" {r['sizes'][-1]['events']:,} events, {r['growth']} times a tenth's"
+        ),
+        seconds=900,
+    ),
     Benchmark("routing", "events to routes", "routing", lambda r: f"{r['growth']:.2f} times from 100 to 10,000 routes"),
     Benchmark("cesql", "filters", quick=()),
     Benchmark("journal", "orders in the journal", quick=("--orders", "300")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,13 +18,12 @@ from pydantic import BaseModel
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
-from omnibridge.config import Config, load, parse, rules
+from omnibridge.config import Config, load, parse, retention, rules
 from omnibridge.conflicts import Dispute, open_conflicts, settle_conflict
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
 from omnibridge.delivery import (
     Credentials,
-    Exchange,
     Scopes,
     Sender,
     Tasks,
@@ -33,13 +31,15 @@ from omnibridge.delivery import (
     Wire,
     Worker,
     make_wire,
+    probe_all,
     recurring_tasks,
 )
+from omnibridge.erasure import Erasures, ask_erasure, export
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.event import Event
 from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_routes
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
-from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, Retention, open_journal
+from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, open_journal
 from omnibridge.model import Command, full_type, lookup
 from omnibridge.process import Processor
 from omnibridge.registry import Registry
@@ -157,6 +157,8 @@ class Bridge:
         self._journal = journal
         channels = all_channels(self.config, self._handlers.values())
         self._router = Router((*self.config.routes, *handler_routes(self._handlers.values())))
+        erasures = Erasures(channels, journal, self.publish, self.event)
+        await erasures.start()
         self._processor = Processor(
             channels,
             journal,
@@ -164,7 +166,9 @@ class Bridge:
             self.clock,
             in_flight=self._in_flight,
             stored=self._stored,
+            between=erasures.advance,
             disabled=frozenset(self.config.disabled),
+            gap=timedelta(hours=file.bridge.conversation_gap_hours),
             ownership=self.config.ownership,
             rules=rules(file.identity, journal.key),
         )
@@ -319,6 +323,14 @@ class Bridge:
         person = await Customers(self.journal).one(customer)
         return await card(self.journal, person, before=before, limit=limit)
 
+    async def erase(self, customer: str) -> int:
+        """Have every channel and the journal forget a customer; its number. Raises UnknownItem for nobody known."""
+        return await ask_erasure(self.journal, customer, self.processor.wake)
+
+    async def export(self, customer: str) -> Mapping[str, object]:
+        """Everything that is known about a customer, as JSON values. Raises UnknownItem for nobody known."""
+        return await export(self.journal, customer)
+
     async def conflicts(self) -> Sequence[Dispute]:
         """Fields that two channels state differently, newest first, with both values."""
         return await open_conflicts(self.journal)
@@ -328,10 +340,14 @@ class Bridge:
         await settle_conflict(self.journal, conflict, side, self.clock.now())
         self.processor.wake()
 
-    def asgi(self) -> IngressApp:
-        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI."""
+    def asgi(self, *, impatient: bool = True) -> IngressApp:
+        """The HTTP face as an ASGI application, to serve alone or to mount in Starlette or FastAPI.
+
+        `impatient` False leaves slow bodies to a server that ends them itself, as the daemon's does.
+        """
         server = self.config.file.server
-        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=server.body_seconds)
+        seconds = server.body_seconds if impatient else None
+        limits = Limits(body=server.max_body_bytes, unpacked=server.max_unpacked_bytes, seconds=seconds)
         return IngressApp(lambda: self._ingress, limits)
 
     def wake(self) -> None:
@@ -361,22 +377,11 @@ class Bridge:
 
     async def probe(self) -> dict[str, Exception]:
         """Ask the system of every channel something harmless; the errors by channel. Works without a start."""
-        found: dict[str, Exception] = {}
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
             wire = make_wire(self._transport)
             stack.push_async_callback(wire.aclose)
-            for name, channel in self.config.channels.items():
-                probe = channel.connector.probe
-                if probe is None:
-                    continue
-                vendor = self._vendor(channel, journal, wire)
-                settings = channel.settings
-                try:
-                    await Exchange(vendor).run(functools.partial(probe, settings))
-                except Exception as error:
-                    found[name] = error
-        return found
+            return await probe_all(self.config.channels.values(), lambda one: self._vendor(one, journal, wire))
 
     async def drain(self) -> None:
         """Stop in order: no new batch, what is under way is finished, within `drain_seconds`."""
@@ -389,12 +394,4 @@ class Bridge:
 
     async def retain(self) -> int:
         """Remove what the retention policy lets go; how many rows went."""
-        policy, now = self.config.file.retention, self.clock.now()
-        return await self.journal.retain(
-            Retention(
-                settled_before=now - timedelta(days=policy.settled_days),
-                dedupe_before=now - timedelta(days=policy.dedupe_days),
-                max_bytes=policy.max_bytes,
-                raw_before=now - timedelta(days=min(policy.raw_days, policy.settled_days)),
-            )
-        )
+        return await self.journal.retain(retention(self.config.file.retention, self.clock.now()))

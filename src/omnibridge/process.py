@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio
@@ -14,11 +13,12 @@ from pydantic_core import to_json
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.conflicts import take_up
-from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, load_observations
+from omnibridge.connector import Lookup, Occurrence
+from omnibridge.converse import Talk, overhear
 from omnibridge.customer import Resolver, Rules, Stages
 from omnibridge.delivery.keys import task_key
 from omnibridge.dispatch import Dispatcher
-from omnibridge.errors import InvalidMessage, StorageError
+from omnibridge.errors import StorageError
 from omnibridge.introduce import Unclear, document, introduce, still_there
 from omnibridge.journal import (
     Conflict,
@@ -42,9 +42,9 @@ from omnibridge.reconcile import (
     Prepared,
     Reconciler,
     in_turn,
-    readied,
 )
 from omnibridge.routing import Router
+from omnibridge.translate import Translated, Translator, reason_of
 
 __all__ = ["BATCH", "Processor"]
 
@@ -52,20 +52,6 @@ _log = structlog.get_logger("omnibridge.process")
 BATCH = 64
 IDLE = 5.0
 """Seconds after which an idle processor looks at the inbox unasked: an operator may have replayed something."""
-
-
-@dataclass(slots=True)
-class _Read:
-    """An inbox row with what its connector made of it."""
-
-    row: InboxRow
-    seen: tuple[Prepared | Occurrence | Lookup, ...] = ()
-    invalid: str | None = None
-
-    @property
-    def keys(self) -> list[EntityKey]:
-        """The entities that it says something about."""
-        return [item.key for item in self.seen if isinstance(item, Prepared)]
 
 
 class _Unfit(Exception):
@@ -77,15 +63,8 @@ class _Unfit(Exception):
         self.reason = reason
 
 
-def _reason(row: InboxRow, error: Exception) -> str:
-    if isinstance(error, InvalidMessage):
-        return str(error)[:500]
-    _log.error("translator bug", channel=row.channel, inbox=row.id, error=type(error).__name__, exc_info=True)
-    return f"{type(error).__name__} in the connector; replay after it is mended"
-
-
 class Processor:
-    """Works off the inbox in order.
+    """Works off the inbox in order. `between` is called where nothing is left to do, and says whether it did anything.
 
     `in_flight(channel, kind, id)` tells whether that entity is being written there, for which its snapshots must wait,
     or, without an id, any of the kind, for which unknown ones must: it may be a create. `stored` is called with the
@@ -101,21 +80,26 @@ class Processor:
         *,
         in_flight: Callable[[str, str, str | None], bool],
         stored: Callable[[set[str]], None],
+        between: Callable[[], Awaitable[bool]] | None = None,
         disabled: Container[str] = (),
+        gap: timedelta = timedelta(hours=24),
         ownership: Ownership | None = None,
         rules: Rules | None = None,
     ) -> None:
         self._channels = channels
-        self._views = {
+        self._gap = gap
+        views = {
             name: ChannelView(name, channel.source, channel.inward, channel.collects_consent, channel.kept)
             for name, channel in channels.items()
         }
+        self._translator = Translator(channels, views, journal.grave)
         self._journal = journal
         self._dispatcher = Dispatcher(channels, router, disabled)
         self._clock = clock
         self._in_flight = in_flight
         self._ownership = ownership or Ownership()
         self._stored = stored
+        self._between = between
         stages = Stages(partial(document, journal, self._ownership.of), self._source, self._dispatcher.route, stored)
         self._resolver = Resolver(journal, rules or Rules(), clock, stages)
         self._awake = anyio.Event()
@@ -148,6 +132,8 @@ class Processor:
                 if unasked:  # an operator may have decided something, in another process
                     await take_up(self._journal, self._clock.now())
                 busy = await self.step()
+                if not busy and self._between is not None:
+                    busy = await self._between()
             except StorageError:
                 if getattr(self._journal, "failed", False):
                     raise
@@ -170,7 +156,7 @@ class Processor:
             moved = await self._batch(rows) or moved
 
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
-        read = [self._translate(row) for row in rows]
+        read = [self._translator.translate(row) for row in rows]
         read = [read[place] for place in in_turn([(item.row, item.keys) for item in read], self._waiting)]
         while True:
             try:
@@ -179,7 +165,7 @@ class Processor:
                     return False
                 await self._journal.process(processed)
             except _Unfit as unfit:  # what its row left in the batch's state goes with the batch
-                read[unfit.place] = _Read(read[unfit.place].row, invalid=unfit.reason)
+                read[unfit.place] = Translated(read[unfit.place].row, invalid=unfit.reason)
                 continue
             except Conflict:
                 continue
@@ -189,40 +175,9 @@ class Processor:
         self._stored({delivery.channel for item in processed for delivery in item.deliveries})
         return True
 
-    # -- translate -------------------------------------------------------------------------------------------------
-
-    def _translate(self, row: InboxRow) -> _Read:
-        if row.shredded:
-            return _Read(row, invalid="its key is destroyed: somebody was erased, or it is older than `raw_days`")
-        channel = self._channels.get(row.channel)
-        if channel is None:
-            return _Read(row, invalid=f"there is no channel {row.channel!r} any more")
-        try:
-            seen = self._observations(channel, row)
-            view = self._views[row.channel]
-            return _Read(row, tuple(readied(view, item) for item in seen))
-        except Exception as error:  # a translator's bug must never lose a delivery
-            return _Read(row, invalid=_reason(row, error))
-
-    def _observations(self, channel: Channel, row: InboxRow) -> Sequence[Observation]:
-        if row.origin is not Origin.WEBHOOK:
-            return load_observations(row.body)
-        webhook = channel.connector.webhook
-        if webhook is None:
-            raise InvalidMessage("the connector takes no webhooks any more")
-        inbound = Inbound(
-            channel=row.channel,
-            url=row.meta.get("url", ""),
-            headers=row.meta.get("headers", {}),
-            body=row.body,
-            received=row.received,
-            method=row.meta.get("method", "POST"),
-        )
-        return webhook.translate(channel.settings, inbound)
-
     # -- understand ------------------------------------------------------------------------------------------------
 
-    async def _understand(self, batch: Sequence[_Read]) -> list[Processed]:
+    async def _understand(self, batch: Sequence[Translated]) -> list[Processed]:
         keys: set[EntityKey] = set()
         for read in batch:
             for item in read.seen:
@@ -235,7 +190,7 @@ class Processor:
         try:
             known = await introduce(self._journal, self._resolver, rows, keys, partial(self._must_wait, batch))
         except Unclear as unclear:
-            raise _Unfit(unclear.place, _reason(batch[unclear.place].row, unclear.error)) from None
+            raise _Unfit(unclear.place, reason_of(batch[unclear.place].row, unclear.error)) from None
         entities: dict[tuple[str, str], tuple[bytes, int]] = {
             (key.kind, found.id): (found.entity, found.entity_rev)
             for key, found in known.items()
@@ -245,6 +200,7 @@ class Processor:
         if unseen:
             entities.update(await self._journal.entities(unseen))
         there = await still_there(self._journal, rows, known)
+        talk = await overhear(self._journal, (item for read in batch for item in read.seen), known, self._gap)
         reconciler = Reconciler(known, entities, now=self._clock.now(), owners=self._ownership.of, still_there=there)
         result: list[Processed] = []
         blocked: set[EntityKey] = set()
@@ -254,14 +210,14 @@ class Processor:
                 continue
             self._waiting.discard(read.row.id)
             try:
-                result.append(self._one(read, reconciler))
+                result.append(self._one(read, reconciler, talk))
             except Exception as error:  # nor may one delivery stop all the others
-                raise _Unfit(place, _reason(read.row, error)) from None
+                raise _Unfit(place, reason_of(read.row, error)) from None
         return result
 
     def _unseen(
         self,
-        batch: Sequence[_Read],
+        batch: Sequence[Translated],
         known: Mapping[EntityKey, object],
         entities: Mapping[tuple[str, str], object],
     ) -> list[tuple[str, str]]:
@@ -279,7 +235,7 @@ class Processor:
         return found
 
     def _must_wait(
-        self, batch: Sequence[_Read], place: int, known: Mapping[EntityKey, Known], blocked: set[EntityKey]
+        self, batch: Sequence[Translated], place: int, known: Mapping[EntityKey, Known], blocked: set[EntityKey]
     ) -> bool:
         """What is being written there waits for the receipt: its echo is no news, and what else is told is newer.
 
@@ -296,11 +252,11 @@ class Processor:
                 return True
         return False
 
-    def _one(self, read: _Read, reconciler: Reconciler) -> Processed:
+    def _one(self, read: Translated, reconciler: Reconciler, talk: Talk) -> Processed:
         row = read.row
         if read.invalid is not None:
             return Processed(row.id, invalid=read.invalid)
-        view, derived = self._views[row.channel], Derived()
+        view, derived = self._translator.views[row.channel], Derived()
         lookups: list[NewDelivery] = []
         for item in read.seen:
             if isinstance(item, Prepared) and item.event is not None:
@@ -308,7 +264,8 @@ class Processor:
             elif isinstance(item, Prepared):
                 made = row.meta.get("made")
                 at = datetime.fromisoformat(made) if made else None
-                reconciler.snapshot(view, item, row.origin, row.received, derived, at)
+                told = talk.joined(item, row.received, derived)
+                reconciler.snapshot(view, told, row.origin, row.received, derived, at)
             elif isinstance(item, Occurrence):
                 reconciler.occurrence(view, item, row.received, derived)
             else:
@@ -333,6 +290,7 @@ class Processor:
             deliveries=(*deliveries, *lookups),
             conflicts=tuple(derived.conflicts),
             parties=tuple(derived.about.union(event.party for event in stored if event.party is not None)),
+            shred=read.erased,
         )
 
     def _lookup(self, row: InboxRow, wanted: Lookup) -> NewDelivery:
@@ -349,5 +307,5 @@ class Processor:
         )
 
     def _source(self, channel: str) -> str:
-        view = self._views.get(channel)
+        view = self._translator.views.get(channel)
         return view.source if view is not None else f"/{channel}"

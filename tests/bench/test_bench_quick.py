@@ -24,6 +24,7 @@ REPORTS = {
     "storm": ("storm", LOSSES | {"healthy_ms", "refused", "allowed", "held_back", "drain_s"}),
     "restart": ("restart", {"events", "starts", "ready_s", "peak_pss_mb"}),
     "memory": ("memory", LOSSES | {"idle", "lines", "parts", "peak_pss_mb", "growth"}),
+    "context": ("context", {"sizes", "card_ms", "limit_ms", "growth"}),
     "sdk": ("sdk", LOSSES | {"handled_per_s", "limit_per_s", "ratio", "cpu_s_per_1000"}),
 }
 

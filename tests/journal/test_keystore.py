@@ -175,17 +175,17 @@ def test_digests_need_the_secret_and_graves_outlive_a_torn_end(tmp_path):
     assert other.prepare(create=True) != mark
     assert other.digest("email", "ann@example.com") != seal.digest("email", "ann@example.com")
     ann, bob = seal.digest("email", "ann@example.com"), seal.digest("email", "bob@example.com")
-    seal.bury([ann])
+    seal.bury([ann], 7)
     with (tmp_path / "a.keys" / "graves").open("ab") as file:
         file.write(b"torn")
     again = KeyringSeal.load(tmp_path / "a.keyring", create=False)
-    assert again.buried(ann)
-    again.bury([bob, ann])
+    assert again.buried(ann) == 7
+    again.bury([bob, ann], 9)
     last = KeyringSeal.load(tmp_path / "a.keyring", create=False)
-    assert last.buried(ann)
-    assert last.buried(bob)
-    assert not last.buried(seal.digest("email", "cat@example.com"))
-    assert (tmp_path / "a.keys" / "graves").stat().st_size == 32
+    assert last.buried(ann) == 9
+    assert last.buried(bob) == 9
+    assert last.buried(seal.digest("email", "cat@example.com")) is None
+    assert (tmp_path / "a.keys" / "graves").stat().st_size == 3 * 24
 
 
 def test_a_missing_folder_of_keys_is_named(tmp_path):

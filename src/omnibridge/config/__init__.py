@@ -4,5 +4,17 @@ from omnibridge.config.check import check
 from omnibridge.config.identity import rules
 from omnibridge.config.load import Config, Problem, load, parse
 from omnibridge.config.model import ConfigFile, RetentionSection, ServerSection
+from omnibridge.config.retention import retention
 
-__all__ = ["Config", "ConfigFile", "Problem", "RetentionSection", "ServerSection", "check", "load", "parse", "rules"]
+__all__ = [
+    "Config",
+    "ConfigFile",
+    "Problem",
+    "RetentionSection",
+    "ServerSection",
+    "check",
+    "load",
+    "parse",
+    "retention",
+    "rules",
+]

@@ -39,6 +39,9 @@ class BridgeSection(_Section):
     public_url: str | None = Field(
         None, pattern=r"^https?://", description="How vendors reach this bridge, without a path at the end of it."
     )
+    conversation_gap_hours: float = Field(
+        24, gt=0, description="Messages of one customer belong together while no more than this lies between them."
+    )
     drain_seconds: float = Field(20.0, ge=0, le=600, description="How long a stop waits for deliveries under way.")
 
 

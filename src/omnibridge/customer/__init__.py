@@ -8,6 +8,7 @@ from omnibridge.customer.hours import QuietHours, zone_or_none
 from omnibridge.customer.identity import Rules
 from omnibridge.customer.ledger import Decision, Notice, Permission, permissions
 from omnibridge.customer.resolver import Resolver, Stages
+from omnibridge.customer.threads import Speaker, Threads, listen
 
 __all__ = [
     "Cap",
@@ -22,9 +23,12 @@ __all__ = [
     "Resolver",
     "Rules",
     "Seen",
+    "Speaker",
     "Stages",
+    "Threads",
     "card",
     "introduced",
+    "listen",
     "permissions",
     "readable_key",
     "zone_or_none",

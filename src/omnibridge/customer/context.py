@@ -21,7 +21,7 @@ from omnibridge.model import (
     phone_or_none,
 )
 
-__all__ = ["Card", "Fact", "Happening", "Reference", "card"]
+__all__ = ["Card", "Fact", "Happening", "Reference", "card", "contacts_of"]
 
 PAGE = 50
 """How much of a timeline a card shows."""
@@ -135,6 +135,11 @@ def _contacts(entity: Mapping[str, JsonValue]) -> Iterator[str]:
         found = (email_or_none(value) or phone_or_none(value)) if isinstance(value, str) else None
         if found is not None:
             yield found
+
+
+def contacts_of(document: bytes) -> Sequence[str]:
+    """The addresses and numbers of a customer as the journal keeps it."""
+    return list(dict.fromkeys(_contacts(_Profile.model_validate_json(document).entity)))
 
 
 def _facts(profile: _Profile) -> Iterator[tuple[str, Fact]]:

@@ -21,7 +21,7 @@ class DaemonApp:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._ingress = bridge.asgi()
+        self._ingress = bridge.asgi(impatient=False)
         self.stopping = False
 
     async def __call__(

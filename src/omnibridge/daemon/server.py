@@ -28,8 +28,11 @@ __all__ = ["run"]
 _log = structlog.get_logger("omnibridge")
 _HEAD = 128 * 1024
 """Bytes of a request's headers, across reads; the application has its own, smaller bound once it has them all."""
-_GRACE = 2.0
-"""Seconds that the application has to answer 408 before the connection is closed under it."""
+_LATE = b"the body did not come in time\n"
+_LATE_ANSWER = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(_LATE),
+    _LATE,
+)
 
 
 class _PatientProtocol(HttpToolsProtocol):
@@ -65,7 +68,7 @@ class _PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._wait_for(self.body_seconds + _GRACE)
+        self._wait_for(self.body_seconds)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -85,7 +88,12 @@ class _PatientProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
         if self._seconds is not None:
-            self._deadline = self.loop.call_later(self._seconds, self.transport.close)
+            self._deadline = self.loop.call_later(self._seconds, self._late)
+
+    def _late(self) -> None:
+        if not self._in_head and not getattr(self.cycle, "response_started", True):
+            self.transport.write(_LATE_ANSWER)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):

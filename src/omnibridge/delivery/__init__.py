@@ -3,6 +3,7 @@
 from omnibridge.delivery.credentials import Credentials
 from omnibridge.delivery.exchange import Exchange, Vendor
 from omnibridge.delivery.keys import delivery_key, step_key, task_key
+from omnibridge.delivery.probe import probe_all
 from omnibridge.delivery.scope import Scopes
 from omnibridge.delivery.sender import Sender
 from omnibridge.delivery.tasks import Gate, Tasks, recurring_tasks
@@ -21,6 +22,7 @@ __all__ = [
     "Worker",
     "delivery_key",
     "make_wire",
+    "probe_all",
     "recurring_tasks",
     "step_key",
     "task_key",

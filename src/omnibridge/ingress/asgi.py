@@ -21,7 +21,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Limits:
-    """Bounds of one request: `body` and `unpacked` in bytes, `headers` in bytes over all, `seconds` for the body.
+    """Bounds of one request: `body` and `unpacked` in bytes, `headers` in bytes over all, `seconds` for the body
+    (None: the server sees to that itself, by one timer a connection instead of one a request).
 
     An event of 64 KiB must be forwarded, and in binary mode all of it but its data is headers.
     """
@@ -34,7 +35,7 @@ class Limits:
         body: int = 2 * 1024 * 1024,
         unpacked: int = 8 * 1024 * 1024,
         headers: int = 72 * 1024,
-        seconds: float = 15.0,
+        seconds: float | None = 15.0,
     ) -> None:
         self.body = body
         self.unpacked = unpacked
@@ -122,10 +123,15 @@ class IngressApp:
         declared = headers.get("content-length", "0")
         if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
             raise _TooMuch(413, f"the body is larger than {most} bytes")
-        with anyio.move_on_after(self._limits.seconds):
+        if self._limits.seconds is None:
             raw = await _collect(receive, most)
-            return self._unpacked(raw, headers.get("content-encoding", "").strip().lower())
-        raise _TooMuch(408, "the body did not come in time")
+        else:
+            try:
+                with anyio.fail_after(self._limits.seconds):
+                    raw = await _collect(receive, most)
+            except TimeoutError:
+                raise _TooMuch(408, "the body did not come in time") from None
+        return self._unpacked(raw, headers.get("content-encoding", "").strip().lower())
 
     def _unpacked(self, raw: bytes, encoding: str) -> bytes:
         if encoding in ("", "identity"):

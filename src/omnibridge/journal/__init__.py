@@ -1,6 +1,7 @@
 """The journal: the durable truth of inbox, events, outbox and references, behind one protocol."""
 
 from omnibridge.journal.conflict_rows import ConflictRow, ConflictWrite
+from omnibridge.journal.erasure_rows import Belongings, Erasure, ErasureState, Shredding
 from omnibridge.journal.identity_rows import (
     Decision,
     Dirty,
@@ -59,6 +60,7 @@ __all__ = [
     "About",
     "Accepted",
     "Attempt",
+    "Belongings",
     "Claimed",
     "Claims",
     "ClearSeal",
@@ -72,6 +74,8 @@ __all__ = [
     "Dirty",
     "EntityKey",
     "EntityWrite",
+    "Erasure",
+    "ErasureState",
     "Fact",
     "FactsWrite",
     "Identified",
@@ -97,6 +101,7 @@ __all__ = [
     "ShadowWrite",
     "Showing",
     "Shown",
+    "Shredding",
     "SqliteJournal",
     "Step",
     "StoredEvent",

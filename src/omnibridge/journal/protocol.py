@@ -8,6 +8,7 @@ from typing import Protocol
 
 from omnibridge.connector import Reference
 from omnibridge.journal.conflict_rows import ConflictRow
+from omnibridge.journal.erasure_rows import Belongings, Erasure, ErasureState, Shredding
 from omnibridge.journal.identity_rows import (
     Decision,
     Dirty,
@@ -313,6 +314,47 @@ class Journal(Protocol):
 
     async def counts(self) -> Counts:
         """How much is where."""
+        ...
+
+    # -- erasing -----------------------------------------------------------------------------------------------------
+
+    async def ask_erasure(self, content: bytes) -> int:
+        """Store that somebody shall be erased: JSON that tells whom. Its number."""
+        ...
+
+    async def erasures(self, *, open_only: bool = False) -> Sequence[Erasure]:
+        """Erasures, oldest first; `open_only`: those that are not done."""
+        ...
+
+    async def note_erasure(self, number: int, state: ErasureState, report: Mapping[str, str]) -> None:
+        """Store how far an erasure is."""
+        ...
+
+    async def belongings(self, parties: Sequence[str]) -> Belongings:
+        """Everything about these parties; an address is a party too (`contact:` and the address)."""
+        ...
+
+    async def shred(self, number: int, what: Shredding, report: Mapping[str, str]) -> bool:
+        """Take parties out, and destroy their keys, so that backups too hold nothing readable about them.
+
+        False, with nothing done, while a delivery about them is under way.
+        """
+        ...
+
+    async def finish_shredding(self) -> None:
+        """Destroy the keys of erasures that a crash interrupted."""
+        ...
+
+    async def bury(self, names: Sequence[tuple[str, ...]]) -> None:
+        """Remember for ever, outside the journal and its backups, what must not come back. Only digests are kept."""
+        ...
+
+    def grave(self, *name: str) -> datetime | None:
+        """When something was buried, None when it never was: (channel, kind, external id), or (`contact`, address)."""
+        ...
+
+    async def returned(self) -> Sequence[str]:
+        """Parties that were erased and are here again, as this file is older than their erasure. Asked at a start."""
         ...
 
     # -- care ------------------------------------------------------------------------------------------------------

@@ -246,7 +246,8 @@ class Processed(NamedTuple):
     """What processing one inbox row came to. With `invalid` set, everything else is empty.
 
     `later` (without anything else) leaves the row pending: it must wait for a create that is under way.
-    `parties`: everybody whom the row says something about.
+    `parties`: everybody whom the row says something about. `shred`: the row must not stay, as it names somebody who
+    was erased.
     """
 
     inbox_id: int
@@ -258,6 +259,7 @@ class Processed(NamedTuple):
     deliveries: tuple[NewDelivery, ...] = ()
     later: bool = False
     parties: tuple[str, ...] = ()
+    shred: bool = False
     conflicts: tuple[ConflictWrite, ...] = ()
 
 

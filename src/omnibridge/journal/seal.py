@@ -24,6 +24,8 @@ _NONCE = 12
 # A blob under a numbered key begins so, and then its number; one under the keyring begins with a random nonce.
 _NUMBERED, _NUMBER, _HEAD = b"\xd5K\x01", 5, 8
 _CIPHERS = 4096
+_GRAVE = 24
+"""Bytes of a grave: a digest, and the time in microseconds."""
 
 
 class Shredded(StorageError):
@@ -53,6 +55,10 @@ class Seal(Protocol):
         """Make what these keys sealed unreadable for ever, in every copy; returns when the disk has it. Blocks."""
         ...
 
+    def alive(self, key: int) -> bool:
+        """Whether a key is there still."""
+        ...
+
     def digest(self, *parts: str) -> bytes:
         """16 bytes that only this installation can compute: finds a value again without keeping it."""
         ...
@@ -61,12 +67,17 @@ class Seal(Protocol):
         """A mark of the keys, to know them again by (None: no matter); with `create`, make what is missing. Blocks."""
         ...
 
-    def bury(self, marks: Iterable[bytes]) -> None:
-        """Remember digests for ever, outside the journal and its backups; returns when the disk has them. Blocks."""
+    def bury(self, marks: Iterable[bytes], at: int) -> None:
+        """Remember digests and a time for ever, outside the journal and its backups, and on disk. Blocks."""
         ...
 
-    def buried(self, mark: bytes) -> bool:
-        """Whether a digest was buried."""
+    def buried(self, mark: bytes) -> int | None:
+        """The time with which a digest was buried last; None when it never was."""
+        ...
+
+    @property
+    def graves(self) -> int:
+        """How many digests were buried."""
         ...
 
 
@@ -75,7 +86,7 @@ class ClearSeal:
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._buried: set[bytes] = set()
+        self._buried: dict[bytes, int] = {}
 
     def seal(self, payload: bytes, context: str, key: int = GENERAL) -> bytes:
         """The payload itself."""
@@ -92,6 +103,10 @@ class ClearSeal:
     def destroy(self, keys: Iterable[int]) -> None:
         """Nothing was sealed."""
 
+    def alive(self, key: int) -> bool:
+        """Keys of this kind know no end."""
+        return True
+
     def digest(self, *parts: str) -> bytes:
         """A hash without a secret."""
         return _digest(b"", parts)
@@ -100,13 +115,18 @@ class ClearSeal:
         """There are no keys to tell apart."""
         return None
 
-    def bury(self, marks: Iterable[bytes]) -> None:
+    def bury(self, marks: Iterable[bytes], at: int) -> None:
         """Remember digests as long as the process lives."""
-        self._buried.update(marks)
+        self._buried.update(dict.fromkeys(marks, at))
 
-    def buried(self, mark: bytes) -> bool:
-        """Whether a digest was buried."""
-        return mark in self._buried
+    def buried(self, mark: bytes) -> int | None:
+        """The time with which a digest was buried."""
+        return self._buried.get(mark)
+
+    @property
+    def graves(self) -> int:
+        """How many digests were buried."""
+        return len(self._buried)
 
 
 class KeyringSeal:
@@ -122,7 +142,7 @@ class KeyringSeal:
         self._store = Keystore(folder) if folder is not None else None
         self._ciphers: dict[int, AESGCM] = {}
         self._secret: bytes | None = None
-        self._graves: set[bytes] | None = None
+        self._graves: dict[bytes, int] | None = None
 
     @classmethod
     def load(cls, path: Path, *, create: bool) -> KeyringSeal:
@@ -227,6 +247,10 @@ class KeyringSeal:
         for number in numbers:
             self._ciphers.pop(number, None)
 
+    def alive(self, key: int) -> bool:
+        """Whether a key is in the keystore still."""
+        return key == GENERAL or key in self._ciphers or self._cipher(key) is not None
+
     # -- what finds things again -----------------------------------------------------------------------------------
 
     def prepare(self, *, create: bool) -> bytes | None:
@@ -266,17 +290,18 @@ class KeyringSeal:
                 remedy="put the folder back that belongs to this journal",
             ) from None
 
-    def bury(self, marks: Iterable[bytes]) -> None:
+    def bury(self, marks: Iterable[bytes], at: int) -> None:
         """Append digests to the keystore's list of graves. Raises StorageError. Blocks."""
         graves = self._known_graves()
-        new = [mark for mark in dict.fromkeys(marks) if mark not in graves]
+        new = [mark for mark in dict.fromkeys(marks) if graves.get(mark, -1) < at]
         if self._store is not None and new:
+            stamp = at.to_bytes(_GRAVE - 16, "big")
             try:
                 handle = os.open(self._store.folder / "graves", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
                 with os.fdopen(handle, "ab") as file:
                     # After a power cut the last one may be there by half; the next begin at a whole place again.
-                    file.truncate(file.tell() // 16 * 16)
-                    file.write(b"".join(new))
+                    file.truncate(file.tell() // _GRAVE * _GRAVE)
+                    file.write(b"".join(mark + stamp for mark in new))
                     file.flush()
                     os.fsync(file.fileno())
                 sync(self._store.folder)
@@ -284,13 +309,18 @@ class KeyringSeal:
                 raise StorageError(
                     f"an erasure cannot be noted: {error.strerror}", where=str(self._store.folder)
                 ) from None
-        graves.update(new)
+        graves.update(dict.fromkeys(new, at))
 
-    def buried(self, mark: bytes) -> bool:
-        """Whether a digest is in the list of graves."""
-        return mark in self._known_graves()
+    def buried(self, mark: bytes) -> int | None:
+        """The time with which a digest stands in the list of graves."""
+        return self._known_graves().get(mark)
 
-    def _known_graves(self) -> set[bytes]:
+    @property
+    def graves(self) -> int:
+        """How many digests are in the list of graves."""
+        return len(self._known_graves())
+
+    def _known_graves(self) -> dict[bytes, int]:
         if self._graves is None:
             content = b""
             if self._store is not None:
@@ -302,7 +332,10 @@ class KeyringSeal:
                     raise StorageError(
                         f"the list of erasures cannot be read: {error.strerror}", where=str(self._store.folder)
                     ) from None
-            self._graves = {content[start : start + 16] for start in range(0, len(content) // 16 * 16, 16)}
+            self._graves = {
+                content[start : start + 16]: int.from_bytes(content[start + 16 : start + _GRAVE], "big")
+                for start in range(0, len(content) // _GRAVE * _GRAVE, _GRAVE)
+            }
         return self._graves
 
 

@@ -35,8 +35,8 @@ from omnibridge.journal.rows import (
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_connection import Connection, connect
 from omnibridge.journal.sqlite_copy import copy, problems
+from omnibridge.journal.sqlite_erasing import Erasing
 from omnibridge.journal.sqlite_file import check_keys, lock, open_memory, open_reader, open_writer, prepare
-from omnibridge.journal.sqlite_identities import Identities
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_rows import reference
@@ -48,7 +48,7 @@ _AT_HAND, _SMALL = 512, 16 * 1024
 """How many inbox rows are kept at hand until they are processed, and the most bytes of each."""
 
 
-class SqliteJournal(Identities):
+class SqliteJournal(Erasing):
     """The Journal protocol on SQLite. Made by `open_journal`; belongs to the event loop that opened it.
 
     Payloads are sealed and opened on the event loop; the writing thread runs prepared SQL only. A call that is
@@ -97,6 +97,9 @@ class SqliteJournal(Identities):
         """Store what processing came to, all or nothing. Raises Conflict when a revision has moved."""
         rows = self._columns.batch(batch, self._clock.now())
         new = await self._store(rows, partial(intake.process, self._ledger, rows))
+        named = [item.inbox_id for item in batch if item.shred]
+        if named:
+            await self._drop(named)
         for item in batch:
             self._accepted.pop(item.inbox_id, None)
             routed = {delivery.event for delivery in item.deliveries}

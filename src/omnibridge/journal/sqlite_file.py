@@ -95,7 +95,7 @@ def open_writer(path: str, vfs: str | None, *, attach: bool = False) -> Connecti
             )
         db.execute("PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal").fetchall()
         _set(db)
-        db.execute("PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0").fetchall()
+        db.execute("PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = fast").fetchall()
         migrate(db, version)
     except BaseException:
         db.close()

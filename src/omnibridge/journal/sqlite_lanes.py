@@ -19,6 +19,7 @@ __all__ = [
     "insert",
     "join_lanes",
     "next_due",
+    "promote",
     "release",
     "replay",
     "resend",
@@ -170,7 +171,7 @@ def release(ledger: Ledger, ids: Sequence[int]) -> None:
         ledger.drop(id)
 
 
-def _promote(ledger: Ledger, channel: str, lane: str) -> None:
+def promote(ledger: Ledger, channel: str, lane: str) -> None:
     """Make the next row of a lane its head, or let it join the lane that waits for it. Its head must have gone."""
     survivor = ledger.moving.get((channel, lane)) if ledger.moving else None
     if survivor is not None:
@@ -234,7 +235,7 @@ def settle(ledger: Ledger, outcome: Outcome) -> None:
     if outcome.state != DeliveryState.READY:
         ledger.move("delivery", held.channel, "ready", outcome.state)
         if not outcome.open:
-            _promote(ledger, held.channel, held.lane)
+            promote(ledger, held.channel, held.lane)
     ledger.drop(outcome.id)
 
 
@@ -290,7 +291,7 @@ def close_unknown(ledger: Ledger, id: int, now: int) -> bool:
         )
         ledger.move("delivery", channel, "unknown", "done")
         if open:
-            _promote(ledger, channel, lane)
+            promote(ledger, channel, lane)
         return True
     return False
 
@@ -305,6 +306,6 @@ def give_up(ledger: Ledger, id: int, now: int) -> bool:
             (now, id),
         )
         ledger.move("delivery", channel, "parked", "dead")
-        _promote(ledger, channel, lane)
+        promote(ledger, channel, lane)
         return True
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from omnibridge.journal.seal import GENERAL, Seal
 
@@ -42,7 +42,7 @@ class Parties:
             del self._keys[next(iter(self._keys))]
         self._keys.update(keys)
 
-    def forget(self, names: list[str]) -> None:
+    def forget(self, names: Sequence[str]) -> None:
         """These no longer do."""
         for name in names:
             self._keys.pop(name, None)

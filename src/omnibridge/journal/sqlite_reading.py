@@ -9,12 +9,12 @@ from omnibridge.journal.sqlite_conflicts import CONFLICTS
 from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_values import Row, Value
 
-__all__ = ["EVENT", "Reading"]
+__all__ = ["EVENT", "STORED", "Reading"]
 
 EVENT = "id, source, type, subject, time, datacontenttype, dataschema, extensions, content"
 """The columns of an event as `sqlite_rows.event` takes them."""
 
-_STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id, party FROM events "  # noqa: S608 - only constants
+STORED = f"SELECT {EVENT}, channel, recorded, seq, inbox_id, party FROM events "  # noqa: S608 - only constants
 _INBOX = "SELECT i.id, i.channel, i.origin, coalesce(o.state, 'done'), i.received, i.meta, i.body, o.error "
 _DELIVERY = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.state, d.attempts, d.created,
     d.due, d.route, e.id, e.source, e.type, d.at, d.outcome, d.seconds, d.code, d.text
@@ -96,10 +96,10 @@ class Reading:
 
     def event(self, id: str) -> list[Row]:
         """Events with this id; else up to two whose ids begin so."""
-        found = self.rows(_STORED + "WHERE id = ? ORDER BY seq DESC", (id,))
+        found = self.rows(STORED + "WHERE id = ? ORDER BY seq DESC", (id,))
         if found or len(id) < 6:
             return found[:1]
-        found = self.rows(_STORED + "WHERE id > ? AND id < ? LIMIT 2", (id, id + "\U0010ffff"))
+        found = self.rows(STORED + "WHERE id > ? AND id < ? LIMIT 2", (id, id + "\U0010ffff"))
         return found if len(found) == 1 else []
 
     def events(
@@ -117,7 +117,7 @@ class Reading:
             terms.append("seq < ?")
             values.append(before)
         where = f"WHERE {' AND '.join(terms)} " if terms else ""
-        return self.rows(_STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
+        return self.rows(STORED + where + "ORDER BY seq DESC LIMIT ?", (*values, limit))
 
     def about(
         self, parties: Sequence[str], kinds: Mapping[str, int], before: int | None, limit: int
@@ -127,7 +127,7 @@ class Reading:
         mine = "SELECT seq FROM events WHERE party = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
         newest = _LATEST if before is None else before
         found = sorted((seq for party in parties for (seq,) in self.rows(mine, (party, newest, limit))), reverse=True)
-        events = [row for seq in found[:limit] for row in self.rows(_STORED + "WHERE seq = ?", (seq,))]
+        events = [row for seq in found[:limit] for row in self.rows(STORED + "WHERE seq = ?", (seq,))]
         theirs = "SELECT rowid FROM entities WHERE party = ? AND kind = ? ORDER BY rowid DESC LIMIT ?"
         places: list[int] = []
         for kind, most in kinds.items():

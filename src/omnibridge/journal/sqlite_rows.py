@@ -86,7 +86,7 @@ class Columns:
         """The payload of such a column."""
         return None if content is None else self._open(content, context)
 
-    def _still(self, content: bytes | None, context: str) -> bytes | None:
+    def still(self, content: bytes | None, context: str) -> bytes | None:
         """The payload of a column, or None when it was shredded."""
         try:
             return None if content is None else self._open(content, context)
@@ -204,7 +204,7 @@ class Columns:
     def inbox(self, row: Row) -> InboxRow:
         """An inbox row."""
         id, channel, origin, state, received, meta, body, error = row
-        headers, content = self._still(meta, "inbox.meta"), self._still(body, "inbox.body")
+        headers, content = self.still(meta, "inbox.meta"), self.still(body, "inbox.body")
         return InboxRow(
             id=id,
             channel=channel,
@@ -230,7 +230,7 @@ class Columns:
         id, shadow, rev, version, deleted, entity, entity_rev, party = rows[0]
         return Known(
             id=id,
-            shadow=self._still(shadow, "known.shadow"),
+            shadow=self.still(shadow, "known.shadow"),
             shadow_rev=rev,
             version=version,
             deleted=bool(deleted),
@@ -242,7 +242,7 @@ class Columns:
     def entity(self, row: Row) -> tuple[bytes, int]:
         """An entity's content and revision."""
         content, rev = row
-        found = self._still(content, "entities.content")
+        found = self.still(content, "entities.content")
         # A row that is there must not look as if there were none: it would be made a second time, without end.
         return b'{"origin":"","entity":{}}' if found is None else found, rev
 
@@ -257,7 +257,7 @@ class Columns:
             time=time,
             datacontenttype=content_type,
             dataschema=schema,
-            content=self._still(content, "events.content"),
+            content=self.still(content, "events.content"),
             extensions=from_json(extensions) if extensions else {},
         )
 
@@ -286,9 +286,9 @@ class Columns:
         """The frozen requests of a delivery."""
         found: list[Step] = []
         for name, generation, key, request, response in rows:
-            sent = self._still(request, "steps.request")
+            sent = self.still(request, "steps.request")
             if sent is not None:
-                found.append(Step(name, generation, key, sent, self._still(response, "steps.response")))
+                found.append(Step(name, generation, key, sent, self.still(response, "steps.response")))
         return tuple(found)
 
     def claimed(self, row: Row, steps: Sequence[Row]) -> Claimed:
@@ -316,6 +316,11 @@ class Columns:
             state=None if later is None else from_json(later),
             steps=self.steps(steps),
         )
+
+    def forget(self, parties: Sequence[str]) -> None:
+        """These are being erased: nothing of them is remembered."""
+        self.parties.forget(parties)
+        self._events.clear()
 
     def left(self, delivery: int) -> None:
         """No worker runs this delivery any more."""
@@ -349,7 +354,7 @@ class Columns:
     def _attempt(self, row: Sequence[Any]) -> Attempt:
         at, outcome, seconds, code, text = row
         if isinstance(text, bytes):  # those from before parties are plain
-            said = self._still(text, "attempts.text")
+            said = self.still(text, "attempts.text")
             text = None if said is None else said.decode()
         return Attempt(moment(at), outcome, seconds, code, text)
 

@@ -151,8 +151,15 @@ ALTER TABLE identity_dirty ADD COLUMN later INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX identity_dirty_now ON identity_dirty (root) WHERE later = 0;
 """
 
-# Fields that two channels state differently, until an operator chose a side or the field has changed again.
+# Who shall be erased, and how far that is. `keys` are those that a shredding must still destroy.
 _V7 = """
+CREATE TABLE erasures (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, state TEXT NOT NULL, content BLOB, report TEXT NOT NULL, keys BLOB);
+CREATE TABLE graves (n INTEGER NOT NULL);
+"""
+
+# Fields that two channels state differently, until an operator chose a side or the field has changed again.
+_V8 = """
 CREATE TABLE conflicts (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, entity TEXT NOT NULL, field TEXT NOT NULL, winner TEXT NOT NULL,
     loser TEXT NOT NULL, stamp INTEGER NOT NULL, at INTEGER NOT NULL, side TEXT,
@@ -160,7 +167,7 @@ CREATE TABLE conflicts (
 CREATE INDEX conflicts_chosen ON conflicts (id) WHERE side IS NOT NULL;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7)
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

@@ -25,6 +25,7 @@ from omnibridge.model.contact import (
     phone_zones,
 )
 from omnibridge.model.customer import Customer
+from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
 from omnibridge.model.identity import canonical_id, event_id
 from omnibridge.model.inventory import InventoryLevel
@@ -44,13 +45,16 @@ from omnibridge.model.order import (
     TaxLine,
 )
 from omnibridge.model.payment import Payment, PaymentMethod, PaymentState
+from omnibridge.model.personal import PERSONAL, WHOLLY, without_person
 from omnibridge.model.product import Price, Product, ProductStatus, Variant
 from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
 
 __all__ = [
     "COMMANDS",
     "ENTITIES",
+    "PERSONAL",
     "PREFIX",
+    "WHOLLY",
     "Address",
     "Amount",
     "Basis",
@@ -66,6 +70,7 @@ __all__ = [
     "Discrepancy",
     "Email",
     "Entity",
+    "EraseCustomer",
     "EventType",
     "Fulfilment",
     "FulfilmentLine",
@@ -120,4 +125,5 @@ __all__ = [
     "phone_or_none",
     "phone_zones",
     "short_type",
+    "without_person",
 ]

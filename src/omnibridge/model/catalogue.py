@@ -13,6 +13,7 @@ from omnibridge.model.base import Entity
 from omnibridge.model.conflict import Conflict
 from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
+from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
@@ -119,7 +120,7 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
 ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS}
 """Entity kind → model."""
 
-COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage,)}
+COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage, EraseCustomer)}
 """Command kind (`message.send`) → model."""
 
 NOTICES: Mapping[str, tuple[type[BaseModel], str]] = {

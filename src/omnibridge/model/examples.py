@@ -101,6 +101,12 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "customer": _CUSTOMER,
     },
     "location": {"name": "Example Shop", "address": _ADDRESS, "timezone": "Europe/Copenhagen", "active": True},
+    "command.customer.erase": {
+        "customer": _CUSTOMER,
+        "emails": ["ann@example.com"],
+        "phones": ["+4533123456"],
+        "records": [{"kind": "customer", "external_id": "8123"}],
+    },
     "conflict": {
         "kind": "customer",
         "entity": _CUSTOMER,

@@ -4,6 +4,7 @@ from omnibridge.reconcile.consent import ends_permission, told_by
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, private, whole
 from omnibridge.reconcile.fold import OPERATOR, SHARED, Owner, Shadow, Source, fold, nobody, sources_in
+from omnibridge.reconcile.graves import Grave, laid_to_rest
 from omnibridge.reconcile.links import Json, links_in, resolved
 from omnibridge.reconcile.order import in_turn
 from omnibridge.reconcile.ownership import Ownership, Rule
@@ -18,6 +19,7 @@ __all__ = [
     "SHARED",
     "ChannelView",
     "Derived",
+    "Grave",
     "Json",
     "Owner",
     "Ownership",
@@ -30,6 +32,7 @@ __all__ = [
     "flat",
     "fold",
     "in_turn",
+    "laid_to_rest",
     "links_in",
     "links_of",
     "nobody",

@@ -63,12 +63,17 @@ def _somebody(event: Event, *, command: bool) -> str | None:
         link: Json | None = data.get(name)
         if link and link.get("id"):
             return str(link["id"])
-    address: str | None = data.get("to") if command else _address(data)
+    address: str | None = _recipient(data) if command else _address(data)
     return _contact(address) if address else None
 
 
 def _is_object(data: object) -> bool:
     return isinstance(data, dict)
+
+
+def _recipient(command: Json) -> str | None:
+    named = [command.get("to"), *(command.get("emails") or ()), *(command.get("phones") or ())]
+    return next(filter(None, named), None)
 
 
 def _address(data: Json) -> str | None:

@@ -90,7 +90,7 @@ class ShopifySandbox(Sandbox):
         self._secret = secret
         self._client = client
         self._tokens = {token} if token else set[str]()
-        self.store = Records(shop, currency, self.now, self._announce)
+        self.store = Records(shop, currency, lambda: self.now(), self._announce)
         self.restore = restore
         self.available = restore * _SECONDS
         self._filled = self.now()

@@ -33,13 +33,14 @@ def since(nodes: list[Json], query: str | None) -> list[Json]:
 
 
 class Customers:
-    """Customers as `Customer` nodes, by number."""
+    """Customers as `Customer` nodes, by number. No list gives more than `largest_page` at once."""
 
     def __init__(self, currency: str, now: Callable[[], datetime], announce: Announce) -> None:
         self.currency = currency
         self._now = now
         self._announce = announce
         self.customers: dict[int, Json] = {}
+        self.largest_page = 250
         self._custom_ids: dict[str, int] = {}
         self._last = 0
         self.operations: dict[str, Callable[[Json], Json]] = {
@@ -146,7 +147,7 @@ class Customers:
 
     def _customers_page(self, variables: Json) -> Json:
         nodes = since(list(self.customers.values()), variables["query"])
-        return {"customers": connection(nodes, variables["first"], variables["after"])}
+        return {"customers": connection(nodes, min(variables["first"], self.largest_page), variables["after"])}
 
     def _customer_set(self, variables: Json) -> Json:
         identifier: Json | None = variables.get("identifier")

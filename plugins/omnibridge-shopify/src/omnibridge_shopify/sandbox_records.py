@@ -66,7 +66,7 @@ class Records(Customers):
 
     def _orders_page(self, variables: Json) -> Json:
         nodes = since([order_node(body) for body in self.orders.values()], variables["query"])
-        return {"orders": connection(nodes, variables["first"], variables["after"])}
+        return {"orders": connection(nodes, min(variables["first"], self.largest_page), variables["after"])}
 
     def _order_lines(self, variables: Json) -> Json:
         body = self.orders.get(int(gid_number(variables["id"])))

@@ -125,13 +125,14 @@ def subscriptions_settled(subject: Subject) -> None:
         return list(subject.drive(lambda http: wanted.list(settings, http), sandbox).result)
 
     def settle(to: str) -> tuple[int, int]:
+        look = f"{to}-{len(sandbox.log)}-{{}}".format  # each look has keys of its own
         desired, present = list(wanted.desired(settings, to)), listed()
         missing = [one for one in desired if one not in present]
         stale = [one for one in present if one not in desired and one.url.startswith(PUBLIC_URL)]
         for one in missing:
-            subject.drive(lambda http, one=one: wanted.create(settings, one, http), sandbox)
+            subject.drive(lambda http, one=one: wanted.create(settings, one, http), sandbox, key=look)
         for one in stale:
-            subject.drive(lambda http, one=one: wanted.delete(settings, one, http), sandbox)
+            subject.drive(lambda http, one=one: wanted.delete(settings, one, http), sandbox, key=look)
         return len(missing), len(stale)
 
     if not wanted.desired(settings, url):
