@@ -137,6 +137,20 @@ async def test_a_repetition_is_no_further_decision():
     assert permission.state == "granted"
 
 
+async def test_a_channel_that_says_back_what_it_was_told_decides_nothing():
+    async with Boxes().bridge() as bridge:
+        await says(bridge, "granted", 0)
+        await says(bridge, "withdrawn", 1)
+        await says(bridge, "withdrawn", 1, "news", proof=Proof(source="news"))
+        await says(bridge, "withdrawn", 2, "till")
+        permission = await one(bridge)
+    assert [(d.state.value, d.channel) for d in permission.decisions] == [
+        ("granted", "shop"),
+        ("withdrawn", "shop"),
+        ("withdrawn", "till"),
+    ]
+
+
 async def test_the_ledger_outlives_what_retention_removes():
     async with Boxes().bridge("\n[retention]\nsettled_days = 0.0001\n") as bridge:
         await says(bridge, "granted", 0)

@@ -91,7 +91,7 @@ def judge(
     if state == "unknown" and document and first:
         del fresh["state"]  # who never knew takes nothing back
         state = None
-    if state is not None and (state != "unknown" or was != "unknown"):
+    if state is not None and (state != "unknown" or was != "unknown") and not _echo(before, fresh):
         ledger = _entered(ledger, _line(channel, origin, received, fresh, why))
     if why is not None:
         fresh = {} if document else {**fresh, "state": "unknown"}
@@ -131,6 +131,12 @@ def _decided(permission: Json) -> datetime | None:
     proof: Json = permission.get("proof") or {}
     at: str | None = permission.get("changed_at") or proof.get("at")
     return datetime.fromisoformat(at) if at else None
+
+
+def _echo(before: Json, fresh: Json) -> bool:
+    """Whether a channel says back what it was told: the state that is in force, not decided later than that."""
+    at, known = _decided(fresh), _decided(before)
+    return fresh.get("state") == before.get("state") and at is not None and known is not None and at <= known
 
 
 def _line(channel: str, origin: Origin | None, received: datetime, said: Json, why: str | None) -> Json:
