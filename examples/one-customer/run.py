@@ -1,4 +1,4 @@
-"""One person, met in the web shop, at the till, by SMS and in the newsletter: one timeline, one set of consents."""
+"""One person, met in the web shop, at the till, by SMS and in the newsletter: one card, one erasure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from urllib.parse import urlsplit
 
 import anyio
+import structlog
 from omnibridge_mailchimp import omnibridge_connectors as mailchimp
 from omnibridge_mailchimp.sandbox import MailchimpSandbox
 from omnibridge_shopify import omnibridge_connectors as shopify
@@ -16,6 +17,9 @@ from omnibridge_twilio import omnibridge_connectors as twilio
 from omnibridge_twilio.sandbox import TwilioSandbox
 
 from omnibridge.connector import Sandbox, SandboxRequest
+from omnibridge.erasure import settle_erasure
+from omnibridge.errors import UnknownItem
+from omnibridge.journal import ErasureState
 from omnibridge.model import Purpose, SendMessage
 from omnibridge.testing import TestBridge
 
@@ -83,7 +87,7 @@ async def offered(bridge: TestBridge, name: str) -> str:
 
 
 async def main() -> None:
-    """Meet Ann four times, and look at her card; then she has enough, and it reaches everybody."""
+    """Meet Ann four times, and look at her card; then she has enough, and is forgotten."""
     connectors = [connector for found in (shopify, square, twilio, mailchimp) for connector in found()]
     bridge = TestBridge(TOML, connectors=connectors, look_every=HOUR)
     bridge.config.require()
@@ -134,6 +138,22 @@ async def main() -> None:
         print("told that it ended:", ", ".join(f"{notice.channel} {notice.state}" for notice in sms.notices))
         print("an offer:", await offered(bridge, "summer"))
 
+        number = await bridge.erase(ANN)
+        await bridge.settle(HOUR)
+        [erasure] = await bridge.journal.erasures()
+        print("erasure:", ", ".join(f"{channel} {how}" for channel, how in sorted(erasure.report.items())))
+        if erasure.state is ErasureState.WAITING:  # what a system cannot do by its API is done by hand, and said
+            await settle_erasure(bridge.journal, number)
+            bridge.wake()
+            await bridge.settle(HOUR)
+            [erasure] = await bridge.journal.erasures()
+        print("it is", erasure.state.value)
+        try:
+            await bridge.context(ANN)
+        except UnknownItem as nobody:
+            print("Ann:", nobody.what)
+
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     anyio.run(main)

@@ -30,6 +30,9 @@ SAID = {
         "decided: granted (phone), withdrawn (phone)",
         "told that it ended: newsletter done, phone source, till cannot, webshop done",
         "an offer: refused",
+        "erasure: newsletter ",
+        "it is done",
+        "Ann: nobody is known by that",
     ],
 }
 
