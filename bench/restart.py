@@ -8,6 +8,7 @@ starts: with nothing of the file in the system's cache, once more, and after SIG
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -54,11 +55,14 @@ KILLED_UNDER = 20 if QUICK else 500
 _COPIES = """
 INSERT INTO dedupe SELECT randomblob(16), at FROM dedupe LIMIT :seed;
 INSERT INTO inbox SELECT id + :step, channel, origin, received, meta, body FROM inbox WHERE id <= :seed;
-INSERT INTO known SELECT channel, kind, external_id || '-' || :step, NEW_ID, rev, version, deleted, shadow
+INSERT INTO known (channel, kind, external_id, id, rev, version, deleted, shadow)
+    SELECT channel, kind, external_id || '-' || :step, NEW_ID, rev, version, deleted, shadow
     FROM known WHERE rowid <= :seed;
-INSERT INTO entities SELECT kind, NEW_ID, rev, content FROM entities WHERE rowid <= :seed;
-INSERT INTO events SELECT seq + :step, NEW_ID, source, type, NEW_ID, time, datacontenttype, dataschema, extensions,
-    channel, recorded, inbox_id + :step, content FROM events WHERE seq <= :seed;
+INSERT INTO entities (kind, id, rev, content, party)
+    SELECT kind, NEW_ID, rev, content, NEW_ID FROM entities WHERE rowid <= :seed;
+INSERT INTO events (seq, id, source, type, subject, time, datacontenttype, dataschema, extensions, channel, recorded,
+    inbox_id, content, party) SELECT seq + :step, NEW_ID, source, type, NEW_ID, time, datacontenttype, dataschema,
+    extensions, channel, recorded, inbox_id + :step, content, NEW_ID FROM events WHERE seq <= :seed;
 INSERT INTO deliveries SELECT id + :step, randomblob(16), generation, channel, task, operation, NEW_ID, place, state,
     open, priority, due, created, attempts, event + :step, NULL, route, on_poison, on_unknown, recurring, payload,
     later, at, outcome, seconds, code, text FROM deliveries WHERE id <= :seed;
@@ -120,7 +124,8 @@ def journal(events: int) -> Path:
         _remove(new.parent, f"restart-{events}-schema-*", f"{new.name}*")
         anyio.run(seed, new)
         copy(new, events)
-        new.with_name(new.name + ".keyring").rename(path.with_name(path.name + ".keyring"))
+        for beside in (".keyring", ".keys"):
+            new.with_name(new.name + beside).rename(path.with_name(path.name + beside))
         new.rename(path)
         _remove(new.parent, f"{new.name}*")
         print(f"filled in {time.monotonic() - begun:.0f} s, {path.stat().st_size / 2**20:.0f} MB")
@@ -129,7 +134,7 @@ def journal(events: int) -> Path:
 
 def _remove(folder: Path, *patterns: str) -> None:
     for path in [path for pattern in patterns for path in folder.glob(pattern)]:
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def forget(path: Path) -> None:
