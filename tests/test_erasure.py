@@ -266,7 +266,7 @@ async def test_nothing_of_an_erased_customer_can_be_read_anywhere(tmp_path):
             assert not [canary for canary in CANARIES if canary in json.dumps([box.puts, box.things, box.changes])]
     for database in (home / "omnibridge.db", tmp_path / "before.db", tmp_path / "after.db"):
         assert recovered(database, home) == set()
-    assert traces(home) == []
+    assert traces(tmp_path) == []
 
 
 async def test_the_search_finds_what_is_there(tmp_path):

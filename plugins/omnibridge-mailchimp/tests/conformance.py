@@ -14,6 +14,7 @@ from omnibridge.model import (
     Consent,
     ConsentState,
     Customer,
+    EraseCustomer,
     Medium,
     Money,
     Order,
@@ -143,6 +144,13 @@ CONFORMANCE: Conformance[MailchimpSettings] = Conformance(
     arrivals=ARRIVALS,
     change=change,
     writes=(
+        Write(
+            name="erasure",
+            value=EraseCustomer(
+                emails=("ann@example.com",),
+                records=(Ref(kind="customer", external_id=subscriber_hash("ann@example.com")),),
+            ),
+        ),
         Write(name="member", value=Customer(id="c-9", email="new@example.com", given_name="New"), verb="created"),
         Write(
             name="member-changed",

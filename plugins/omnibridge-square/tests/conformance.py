@@ -15,6 +15,7 @@ from omnibridge_square.wire import Json
 from omnibridge.connector import Class, Inbound, Request, Response, hmac_base64, json_bytes, json_response
 from omnibridge.model import (
     Customer,
+    EraseCustomer,
     Fulfilment,
     FulfilmentMethod,
     FulfilmentState,
@@ -272,6 +273,10 @@ CONFORMANCE: Conformance[SquareSettings] = Conformance(
         told("stock", "inventory.count.updated", {"inventory_counts": [COUNT]}, "inventory_counts", *COUNTED),
     ),
     writes=(
+        Write(
+            name="erasure",
+            value=EraseCustomer(records=(Ref(kind="customer", external_id="CUS00000002"),)),
+        ),
         Write(name="customer", value=Customer(id="c-1", given_name="New", email="new@example.com"), verb="created"),
         Write(name="customer-changed", value=Customer(id="c-2", given_name="Changed"), own="CUS00000002"),
         Write(name="order", value=ORDER, verb="placed"),

@@ -11,7 +11,7 @@ from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import FORM, SIGNATURE_HEADER, sign
 
 from omnibridge.connector import Class, Inbound, Request, Response, json_response
-from omnibridge.model import Medium, Purpose, SendMessage
+from omnibridge.model import EraseCustomer, Medium, Purpose, Ref, SendMessage
 from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -98,6 +98,10 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
         ),
     ),
     writes=(
+        Write(
+            name="erasure",
+            value=EraseCustomer(phones=(PERSON,), records=(Ref(kind="message", external_id="SM" + "a" * 32),)),
+        ),
         Write(
             name="sms",
             value=SendMessage(to=PERSON, medium=Medium.SMS, purpose=Purpose.TRANSACTIONAL, body="It is here"),

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from omnibridge.errors import ConfigError, StorageError
 from omnibridge.journal.keystore import Keystore, sync, write_synced
 
-__all__ = ["GENERAL", "ClearSeal", "KeyringSeal", "Seal", "Shredded", "key_of"]
+__all__ = ["GENERAL", "ClearSeal", "KeyringSeal", "Seal", "Shredded", "filed", "key_of"]
 
 GENERAL = 0
 """The key of what concerns nobody: the keyring's."""
@@ -337,6 +337,13 @@ class KeyringSeal:
                 for start in range(0, len(content) // _GRAVE * _GRAVE, _GRAVE)
             }
         return self._graves
+
+
+def filed(seal: Seal, kind: str, external_id: str) -> str:
+    """How the file calls a channel's id: a permission's holds an address, so only its digest stands there."""
+    if kind != "consent" or external_id.startswith("#"):
+        return external_id
+    return "#" + seal.digest("permission", external_id).hex()
 
 
 def key_of(sealed: bytes) -> int | None:

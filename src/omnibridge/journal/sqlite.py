@@ -39,7 +39,6 @@ from omnibridge.journal.sqlite_erasing import Erasing
 from omnibridge.journal.sqlite_file import check_keys, lock, open_memory, open_reader, open_writer, prepare
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_reading import Reading
-from omnibridge.journal.sqlite_rows import reference
 from omnibridge.journal.sqlite_values import micros, moment
 
 __all__ = ["SqliteJournal", "open_journal"]
@@ -84,7 +83,7 @@ class SqliteJournal(Erasing):
 
     async def known(self, keys: Sequence[EntityKey]) -> Mapping[EntityKey, Known]:
         """What is known about each key; every key has an entry."""
-        columns = [(key.channel, key.kind, key.external_id) for key in keys]
+        columns = [(key.channel, key.kind, self._columns.filed(key.kind, key.external_id)) for key in keys]
         found = await self._read(partial(self._reading.known, columns))
         return {key: self._columns.known(rows) for key, rows in zip(keys, found, strict=True)}
 
@@ -171,7 +170,7 @@ class SqliteJournal(Erasing):
 
     async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
         """Store a reference in the middle of an exchange."""
-        row = (channel, reference.kind, reference.external_id, id)
+        row = (channel, reference.kind, self._columns.filed(reference.kind, reference.external_id), id)
         await self._write(partial(intake.keep, self._ledger, row))
 
     async def emit(self, delivery: int, item: NewInbox, cursor: tuple[str, bytes] | None) -> None:
@@ -187,7 +186,7 @@ class SqliteJournal(Erasing):
         Raises UnknownItem when nobody has claimed the delivery, ValueError for READY without a due time.
         """
         outcome = self._columns.outcome(settled)
-        references = [reference(one) for one in settled.references]
+        references = [self._columns.reference(one) for one in settled.references]
         inbox = [self._columns.intake(item) for item in settled.inbox]
         await self._write(partial(intake.settle_all, self._ledger, outcome, references, inbox))
         self._columns.left(settled.id)

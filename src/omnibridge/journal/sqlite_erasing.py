@@ -113,15 +113,20 @@ class Erasing(Identities):
 
     async def bury(self, names: Sequence[tuple[str, ...]]) -> None:
         """Remember for ever, outside the journal and its backups, what must not come back. Only digests are kept."""
-        marks = [self._seal.digest(_GRAVE, *name) for name in names]
+        marks = [self._mark(*name) for name in names]
         await self._beside_loop(partial(self._seal.bury, marks, micros(self._now())))
 
     def grave(self, *name: str) -> datetime | None:
         """When something was buried, None when it never was: (channel, kind, external id), or (`contact`, address)."""
         if not self._seal.graves:
             return None
-        at = self._seal.buried(self._seal.digest(_GRAVE, *name))
+        at = self._seal.buried(self._mark(*name))
         return None if at is None else moment(at)
+
+    def _mark(self, *name: str) -> bytes:
+        if len(name) == 3:
+            name = (*name[:2], self._columns.filed(name[1], name[2]))
+        return self._seal.digest(_GRAVE, *name)
 
     async def returned(self) -> Sequence[str]:
         """Parties that were erased and are here again, as this file is older than their erasure. Asked at a start."""

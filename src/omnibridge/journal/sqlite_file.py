@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 
 from omnibridge.errors import ConfigError, SchemaError, StorageError
-from omnibridge.journal.seal import Seal
+from omnibridge.journal.seal import Seal, filed
 from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
 from omnibridge.journal.sqlite_schema import VERSION, check_ours, migrate
 from omnibridge.journal.sqlite_values import Row
@@ -103,6 +103,13 @@ def open_writer(path: str, vfs: str | None, *, attach: bool = False) -> Connecti
     return db
 
 
+def _file_anew(db: Connection, seal: Seal) -> None:
+    """Permissions stood by their addresses before there was a keystore."""
+    old: list[Row] = db.execute("SELECT rowid, external_id FROM known WHERE kind = 'consent'").fetchall()
+    for rowid, name in old:
+        db.execute("UPDATE known SET external_id = ? WHERE rowid = ?", (filed(seal, "consent", name), rowid)).fetchall()
+
+
 def check_keys(db: Connection, seal: Seal, path: str, *, attach: bool) -> None:
     """See that these are the keys that the journal was written with, and make them for one that has none.
 
@@ -115,6 +122,7 @@ def check_keys(db: Connection, seal: Seal, path: str, *, attach: bool) -> None:
     if mark is None:
         return
     if not found:
+        _file_anew(db, seal)
         db.execute("INSERT INTO keystore VALUES (?)", (mark,)).fetchall()
     elif mark != found[0][0]:
         raise ConfigError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, overload
 
 from omnibridge.event import Event
@@ -28,7 +29,7 @@ from omnibridge.journal.rows import (
     StoredEvent,
     Task,
 )
-from omnibridge.journal.seal import GENERAL, Seal, Shredded, key_of
+from omnibridge.journal.seal import GENERAL, Seal, Shredded, filed, key_of
 from omnibridge.journal.sqlite_intake import Batch, Intake, KnownRow
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome
 from omnibridge.journal.sqlite_parties import Parties
@@ -44,7 +45,7 @@ from omnibridge.journal.sqlite_values import (
     to_json,
 )
 
-__all__ = ["Columns", "counts", "reference"]
+__all__ = ["Columns", "counts"]
 
 _EVENTS, _SMALL = 1024, 16 * 1024
 """How many events are remembered as they were stored or read last, and the most bytes of each."""
@@ -61,6 +62,7 @@ class Columns:
         self._seal = seal.seal
         self._open = seal.open
         self._take = seal.take
+        self.filed = partial(filed, seal)
         self.parties = Parties(seal)
         self._events: dict[tuple[str, str], Event] = {}
         self._exchanges: dict[int, int] = {}
@@ -123,7 +125,9 @@ class Columns:
             # A reference and a shadow of one key are one row, so they are written as one.
             ids = {(one.channel, one.kind, one.external_id): one.id for one in item.references}
             out.known.extend(self._known(shadow, ids, out) for shadow in item.shadows)
-            out.references.extend((*key, id) for key, id in ids.items())
+            out.references.extend(
+                (channel, kind, self.filed(kind, name), id) for (channel, kind, name), id in ids.items()
+            )
             for one in item.entities:
                 party, key = self._party(one.party, out)
                 content = self._seal(one.content, "entities.content", key)
@@ -141,9 +145,10 @@ class Columns:
         return name, self.parties.key(name, out.parties)
 
     def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str], out: Batch) -> KnownRow:
-        key = (shadow.channel, shadow.kind, shadow.external_id)
+        channel, kind, name = key = (shadow.channel, shadow.kind, shadow.external_id)
         content = self._seal(shadow.content, "known.shadow", self._party(shadow.party, out)[1])
-        return KnownRow(shadow.rev, (shadow.version, shadow.deleted, content, ids.pop(key, None), *key))
+        named = (channel, kind, self.filed(kind, name))
+        return KnownRow(shadow.rev, (shadow.version, shadow.deleted, content, ids.pop(key, None), *named))
 
     def _event(self, stored: StoredEvent, out: Batch) -> tuple[Value, ...]:
         event = stored.event
@@ -322,6 +327,10 @@ class Columns:
         self.parties.forget(parties)
         self._events.clear()
 
+    def reference(self, write: ReferenceWrite) -> tuple[str, str, str, str]:
+        """A reference as columns."""
+        return (write.channel, write.kind, self.filed(write.kind, write.external_id), write.id)
+
     def left(self, delivery: int) -> None:
         """No worker runs this delivery any more."""
         self._exchanges.pop(delivery, None)
@@ -357,11 +366,6 @@ class Columns:
             said = self.still(text, "attempts.text")
             text = None if said is None else said.decode()
         return Attempt(moment(at), outcome, seconds, code, text)
-
-
-def reference(write: ReferenceWrite) -> tuple[str, str, str, str]:
-    """A reference as columns."""
-    return (write.channel, write.kind, write.external_id, write.id)
 
 
 def counts(tally: Sequence[Row], oldest: Mapping[str, int], size: int) -> Counts:

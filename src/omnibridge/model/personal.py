@@ -51,6 +51,7 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "contact_points": _CONTACT,
         "loyalty_number": "to know the person again at the till",
         "merged_into": _WHO,
+        "unmerged_from": _WHO,
     },
     Consent: {"contact": "whom the permission is about", "proof": _PROOF, "customer": _WHO},
     Proof: dict.fromkeys(("source", "ip", "detail"), _PROOF),
@@ -64,7 +65,14 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "customer": _WHO,
     },
     Media: {"url": "where the attachment is"},
-    SendMessage: {"customer": _WHO, "to": _CONTACT, "body": _WORDS, "media": _WORDS, "variables": _WORDS},
+    SendMessage: {
+        "customer": _WHO,
+        "to": _CONTACT,
+        "body": _WORDS,
+        "media": _WORDS,
+        "variables": _WORDS,
+        "conversation": _WHO,
+    },
     EraseCustomer: {
         "customer": _WHO,
         "emails": "to find the records to erase",

@@ -19,13 +19,13 @@ from omnibridge.connector import (
     Webhook,
     deliver,
 )
-from omnibridge.model import Consent, Customer, Order
+from omnibridge.model import Consent, Customer, EraseCustomer, Order
 from omnibridge_mailchimp.consents import find_consent, normal_consent, write_consent
 from omnibridge_mailchimp.hooks import SUBSCRIPTIONS
 from omnibridge_mailchimp.inbound import CAMPAIGN_CHANGED, delivery_text, greet, translate, verify
 from omnibridge_mailchimp.order_map import normal_order
 from omnibridge_mailchimp.orders import write_order
-from omnibridge_mailchimp.outbound import delete_member, normal_customer, upsert_member
+from omnibridge_mailchimp.outbound import delete_member, erase_member, normal_customer, upsert_member
 from omnibridge_mailchimp.polls import poll_archived, poll_members
 from omnibridge_mailchimp.reads import probe, read
 from omnibridge_mailchimp.refusals import classify
@@ -102,6 +102,7 @@ CONNECTOR: Connector[MailchimpSettings] = Connector(
         deliver(Customer, delete_member, verbs=("deleted",)),
         deliver(Consent, write_consent, find=find_consent, normal=normal_consent),
         deliver(Order, write_order, normal=normal_order),
+        deliver(EraseCustomer, erase_member),
     ),
     emits=("customer", "consent", CAMPAIGN_CHANGED),
     sandbox=MailchimpSandbox,

@@ -21,9 +21,9 @@ from omnibridge.connector import (
     deliver,
 )
 from omnibridge.errors import Permanent
-from omnibridge.model import Customer, Fulfilment, InventoryLevel, Order, Payment
+from omnibridge.model import Customer, EraseCustomer, Fulfilment, InventoryLevel, Order, Payment
 from omnibridge_square.classify import classify, succeeded
-from omnibridge_square.customers_out import normal_customer, upsert_customer
+from omnibridge_square.customers_out import erase_customer, normal_customer, upsert_customer
 from omnibridge_square.inbound import EVENT_TYPES, delivery_id, translate, verify
 from omnibridge_square.orders_out import deliver_order
 from omnibridge_square.outbound import deliver_fulfilment, deliver_level, deliver_payment, normal_level
@@ -152,6 +152,7 @@ CONNECTOR: Connector[SquareSettings] = Connector(
         deliver(Fulfilment, deliver_fulfilment),
         deliver(Payment, deliver_payment),
         deliver(InventoryLevel, deliver_level, normal=normal_level),
+        deliver(EraseCustomer, erase_customer),
     ),
     emits=(
         "consent",

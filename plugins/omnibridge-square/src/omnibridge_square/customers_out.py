@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Response, Snapshot, Upsert
 from omnibridge.errors import Permanent, Retryable
-from omnibridge.model import Address, Customer, email_or_none, phone_or_none
+from omnibridge.model import Address, Customer, EraseCustomer, email_or_none, phone_or_none
 from omnibridge_square.classify import code_of, stale, succeeded
 from omnibridge_square.entities import customer as customer_snapshots
 from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Fields, Json, Node, parsed
 
-__all__ = ["normal_customer", "upsert_customer"]
+__all__ = ["erase_customer", "normal_customer", "upsert_customer"]
 
 _PLAIN = {
     "email": "email_address",
@@ -122,6 +122,18 @@ async def upsert_customer(settings: SquareSettings, customer: Customer, delivery
     if own is None:
         return await _create(settings, wanted, id_, http)
     return await _change(settings, wanted, own, id_, http, found=delivery.own is None)
+
+
+async def erase_customer(settings: SquareSettings, command: EraseCustomer, delivery: Delivery, http: Http) -> Receipt:
+    """Delete the profiles. Square keeps payments and orders, which the law asks it to (Square, DeleteCustomer).
+
+    One that is gone already is done. Raises Permanent for a refusal.
+    """
+    for number, id_ in enumerate(command.ids("customer")):
+        response = await http.delete(f"/v2/customers/{id_}", step=f"erase-{number}", protection=Upsert())
+        if response.status != 404 and code_of(response) not in ("NOT_FOUND", "CUSTOMER_NOT_FOUND"):
+            succeeded("to delete a customer", response)
+    return Receipt()
 
 
 async def _find(wanted: Json, id_: str | None, http: Http) -> str | None:

@@ -66,6 +66,9 @@ class SquareSandbox(CustomersSandbox):
                 return self._search_customers(body)
             case ("GET", "customers", id_):
                 return {"customer": self._customer(id_)}
+            case ("DELETE", "customers", id_):
+                self._delete_customer(id_)
+                return {}
             case ("PUT", "customers", id_):
                 return {"customer": self._change_customer(id_, body)}
             case ("POST", "orders"):

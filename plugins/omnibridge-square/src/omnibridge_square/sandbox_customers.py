@@ -102,6 +102,11 @@ class CustomersSandbox(SandboxBase):
         self._notify("customer.updated", "customer", record["id"], {"customer": record})
         return record
 
+    def _delete_customer(self, id_: str) -> None:
+        record = self._customer(id_)
+        del self.customers[id_]
+        self._notify("customer.deleted", "customer", id_, {"customer": record})
+
     def _search_customers(self, body: Json) -> Json:
         filters: Json = body.get("query", {}).get("filter", {})
         seen = self.now() - self.search_lag

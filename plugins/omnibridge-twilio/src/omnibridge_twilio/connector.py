@@ -17,10 +17,10 @@ from omnibridge.connector import (
     Webhook,
     deliver,
 )
-from omnibridge.model import SendMessage
+from omnibridge.model import EraseCustomer, SendMessage
 from omnibridge_twilio.answers import LIMITS, classify
 from omnibridge_twilio.inbound import delivery_id, reply, translate
-from omnibridge_twilio.outbound import find, send
+from omnibridge_twilio.outbound import erase, find, send
 from omnibridge_twilio.reads import poll_messages, poll_outcomes, probe, read
 from omnibridge_twilio.sandbox import TwilioSandbox
 from omnibridge_twilio.settings import Twilio
@@ -70,7 +70,7 @@ CONNECTOR: Connector[Twilio] = Connector(
         Poll(name="outcomes", every=timedelta(hours=1), run=poll_outcomes),
     ),
     read=read,
-    delivers=(deliver(SendMessage, send, find=find),),
+    delivers=(deliver(SendMessage, send, find=find), deliver(EraseCustomer, erase)),
     emits=("message", "consent", "customer"),
     sandbox=TwilioSandbox,
     dropped={

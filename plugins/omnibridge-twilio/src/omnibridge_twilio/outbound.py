@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, json_bytes
+from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, Upsert, json_bytes
 from omnibridge.errors import Ambiguous, InvalidMessage, Permanent
-from omnibridge.model import Basis, ConsentState, Direction, Medium, SendMessage, phone_or_none
+from omnibridge.model import Basis, ConsentState, Direction, EraseCustomer, Medium, SendMessage, phone_or_none
 from omnibridge_twilio.answers import refusal, trouble
 from omnibridge_twilio.inbound import SEND_KEY
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.snapshots import OPTED_OUT, consent, message
 from omnibridge_twilio.wire import MessagePage, MessageRecord, address, instant, next_page, parse, sid_or_none
 
-__all__ = ["callback_url", "find", "form", "send"]
+__all__ = ["callback_url", "erase", "find", "form", "send"]
 
 _PREFIXES = {Medium.SMS: "", Medium.WHATSAPP: "whatsapp:", Medium.RCS: "rcs:"}
 _STEP = "send"
@@ -177,6 +177,20 @@ async def find(settings: Twilio, command: SendMessage, delivery: Delivery, http:
     newest = max(found, key=_created)
     note = f"found among {len(found)} equal messages" if len(found) > 1 else "found by its text, recipient and time"
     return _receipt(command, key, newest, note)
+
+
+async def erase(settings: Twilio, command: EraseCustomer, delivery: Delivery, http: Http) -> Receipt:
+    """Delete their messages, bodies and media with them (Twilio, Message resource: DELETE). What is gone is done.
+
+    The list of opt-outs of a Messaging Service is Twilio's own and stays: it is what keeps them from being written to.
+    """
+    for number, sid in enumerate(command.ids("message")):
+        response = await http.delete(
+            f"{settings.account_path}/Messages/{sid}.json", step=f"erase-{number}", protection=Upsert()
+        )
+        if not response.ok and response.status != 404:
+            raise refusal(response, "a message cannot be deleted")
+    return Receipt()
 
 
 def _begin(delivery: Delivery, now: datetime) -> datetime:
