@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 SUBJECT = Subject("shopify", GIVEN, HERE)
 
 
-@pytest.mark.parametrize("check", checks_of(Tier.SILVER), ids=lambda check: check.id)
+@pytest.mark.parametrize("check", checks_of(Tier.GOLD), ids=lambda check: check.id)
 def test_it_holds(check: Check):
     result = run_check(check, SUBJECT)
     assert result.good, f"{result.told}\n{check.mend}"

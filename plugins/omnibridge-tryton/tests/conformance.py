@@ -10,7 +10,7 @@ from omnibridge_tryton.settings import TrytonSettings
 
 from omnibridge.connector import Class, Request, Response, json_response
 from omnibridge.model import Address, Customer, Money, Order, OrderLine, OrderTotals, Ref, ShippingLine
-from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
+from omnibridge.testing.conformance import Answer, Arrival, Conformance, Waiver, Write
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 HOME = Address(name="Kim Example", street="Road 1", city="Aarhus", postal_code="8000", country="DK")
@@ -109,6 +109,14 @@ CONFORMANCE: Conformance[TrytonSettings] = Conformance(
     now=NOW,
     sandbox=company,
     change=change,
+    waivers=(
+        Waiver(
+            check="round-trip",
+            reason="an order's address in the buyer's own name comes back without it: it stands in the party only",
+            until=date(2027, 3, 31),
+        ),
+    ),
+    without={"deletions-told": "a deleted record leaves no trace for a poll; only a lookup finds that it is gone"},
     writes=(
         Write(name="customer", value=BUYER, verb="created"),
         Write(name="order", value=ORDER, verb="placed", related={("customer", "c-1"): BUYER}),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from omnibridge.clock import SystemClock
 from omnibridge.testing.conformance.subject import Blocked, Missed, NotApplicable, Subject
 
-__all__ = ["Check", "End", "Result", "Tier", "bronze", "run_check", "silver"]
+__all__ = ["Check", "End", "Result", "Tier", "bronze", "gold", "run_check", "silver"]
 
 
 class Tier(StrEnum):
@@ -19,6 +19,7 @@ class Tier(StrEnum):
 
     BRONZE = "bronze"
     SILVER = "silver"
+    GOLD = "gold"
 
     @property
     def meaning(self) -> str:
@@ -34,6 +35,7 @@ class Tier(StrEnum):
 _MEANINGS = {
     Tier.BRONZE: "It loads, can be configured, does not leak, and understands what it says it understands.",
     Tier.SILVER: "It survives production: a restart, a repetition or a refusal loses nothing and doubles nothing.",
+    Tier.GOLD: "It can be operated for years: exact to the cent, documented, and compatible with what it was.",
 }
 
 
@@ -91,6 +93,11 @@ def bronze(*, why: str, mend: str) -> Callable[[Run], Check]:
 def silver(*, why: str, mend: str, excusable: bool = False) -> Callable[[Run], Check]:
     """Makes a silver check of a function."""
     return _made(Tier.SILVER, why, mend, excusable=excusable)
+
+
+def gold(*, why: str, mend: str, excusable: bool = False) -> Callable[[Run], Check]:
+    """Makes a gold check of a function."""
+    return _made(Tier.GOLD, why, mend, excusable=excusable)
 
 
 def _made(tier: Tier, why: str, mend: str, *, excusable: bool) -> Callable[[Run], Check]:

@@ -87,7 +87,7 @@ class Conformance(Generic[S]):
     `answers` are examples of the vendor's answers. `change` changes one thing in such a sandbox that webhooks, polls
     and reads all tell, and gives the vendor's deliveries about it. `without` names, by the check that asks for it, what
     the vendor does not have, and says why that is so: `{"signature-expired": "Acme signs no time"}`. `waivers` are what
-    it misses for now.
+    it misses for now. `released` is the folder of golden files of the last release.
     """
 
     connector: str
@@ -104,6 +104,7 @@ class Conformance(Generic[S]):
     change: Callable[[S, Any], Sequence[Arrival]] | None = None
     without: Mapping[str, str] = field(default_factory=dict[str, str])
     waivers: Sequence[Waiver] = ()
+    released: Path | None = None
 
 
 AnyConformance = Conformance[Any]

@@ -18,7 +18,7 @@ from omnibridge.registry import GROUP, Registry
 from omnibridge.testing.conformance.check import bronze
 from omnibridge.testing.conformance.subject import Blocked, Missed, Subject
 
-__all__ = ["PACKAGE_CHECKS"]
+__all__ = ["PACKAGE_CHECKS", "section"]
 
 _SECONDS = 1.0
 _BANNED = frozenset(
@@ -195,10 +195,10 @@ def typed(subject: Subject) -> None:
 )
 def readme_settings(subject: Subject) -> None:
     """The README has a section about settings that names each of them."""
-    section = _section(subject.readme, "setting")
-    if section is None:
+    text = section(subject.readme, "setting")
+    if text is None:
         raise Missed("the README has no heading with `Settings`")
-    missing = [name for name in subject.connector.settings.model_fields if f"`{name}`" not in section]
+    missing = [name for name in subject.connector.settings.model_fields if f"`{name}`" not in text]
     if missing:
         raise Missed("the section about settings does not name " + ", ".join(f"`{name}`" for name in missing))
 
@@ -209,12 +209,12 @@ def readme_settings(subject: Subject) -> None:
 )
 def readme_removal(subject: Subject) -> None:
     """The README says in a section of its own how to remove the connector."""
-    section = _section(subject.readme, "remov") or _section(subject.readme, "uninstall")
-    if section is None or len(section.split()) < 5:
+    text = section(subject.readme, "remov") or section(subject.readme, "uninstall")
+    if text is None or len(text.split()) < 5:
         raise Missed("the README has no section about removing it, or an empty one")
 
 
-def _section(text: str, word: str) -> str | None:
+def section(text: str, word: str) -> str | None:
     """The text under the first heading that holds `word`, up to the next heading of the same level or above."""
     heading = re.search(rf"^(#+)[^\n]*{word}[^\n]*$", text, re.MULTILINE | re.IGNORECASE)
     if heading is None:

@@ -25,13 +25,13 @@ from omnibridge.testing.conformance.given import Write
 from omnibridge.testing.conformance.hand import Hand, Memory, Stopped
 from omnibridge.testing.conformance.subject import Blocked, Missed, NotApplicable, Subject
 
-__all__ = ["WRITE_CHECKS"]
+__all__ = ["STAMPS", "WRITE_CHECKS", "finish", "read_back", "said", "within"]
 
 _AGAIN = timedelta(minutes=3)
 _RUNS = 30
 _SHARED = frozenset({"customer", "consent", "inventory", "product", "location"})
 """Kinds that every channel may change; of the others the one that made it owns each field, and others fill in."""
-_STAMPS = frozenset({"id", "created_at", "updated_at", "vendor", "attributes"})
+STAMPS = frozenset({"id", "created_at", "updated_at", "vendor", "attributes"})
 
 
 def _key(seed: str) -> str:
@@ -125,7 +125,7 @@ def restart_once(subject: Subject) -> None:
         sandbox = subject.sandbox()
         hand = Hand()
         try:
-            _finish(subject, write, sandbox, hand, Memory())
+            _run(subject, write, sandbox, hand, Memory())
         except (Blocked, Missed):
             raise
         except Exception:
@@ -144,7 +144,7 @@ def _interrupted(subject: Subject, write: Write, number: int, lost: bool, whole:
     sandbox, memory = subject.sandbox(), Memory()
     where = f"{write.name}, begun again after step {number} {'' if lost else 'was about to go '}"
     try:
-        _finish(subject, write, sandbox, Hand(memory, number, lost), memory)
+        _run(subject, write, sandbox, Hand(memory, number, lost), memory)
     except Stopped:
         slot, briefing = subject.slot(write), _briefing(subject, write, memory)
         if memory.doubtful:
@@ -160,7 +160,7 @@ def _interrupted(subject: Subject, write: Write, number: int, lost: bool, whole:
             for step in memory.doubtful:
                 del memory.begun[step]
         try:
-            _finish(subject, write, sandbox, Hand(memory), memory)
+            _run(subject, write, sandbox, Hand(memory), memory)
         except Exception as error:
             raise Missed(f"{where.strip()}: {type(error).__name__}: {error}") from error
     _same(where, whole, sandbox)
@@ -192,7 +192,7 @@ def _briefing(subject: Subject, write: Write, memory: Memory) -> Delivery:
     return briefing._replace(references=references, own=own, attempt=2 if memory.begun or memory.kept else 1)
 
 
-def _finish(subject: Subject, write: Write, sandbox: Sandbox, hand: Hand, memory: Memory) -> Receipt:
+def _run(subject: Subject, write: Write, sandbox: Sandbox, hand: Hand, memory: Memory) -> Receipt:
     """Run an exchange, and again whenever it says later. Raises Stopped where the hand ends it."""
     state: object = None
     for run in range(_RUNS):
@@ -205,6 +205,11 @@ def _finish(subject: Subject, write: Write, sandbox: Sandbox, hand: Hand, memory
         state = done.state
         hand.memory = memory
     raise Missed(f"{write.name} still says `Later` after {_RUNS} runs")
+
+
+def finish(subject: Subject, write: Write, sandbox: Sandbox) -> Receipt:
+    """Deliver an example to its end, without any interruption."""
+    return _run(subject, write, sandbox, Hand(), Memory())
 
 
 # -- what comes back -------------------------------------------------------------------------------------------------
@@ -231,13 +236,14 @@ def normal_settled(subject: Subject) -> None:
         raise NotApplicable("nothing in `delivers` has a `normal`")
 
 
-def _said(entity: Entity) -> dict[str, JsonValue]:
+def said(entity: Entity) -> dict[str, JsonValue]:
+    """What an entity says, as JSON."""
     said: dict[str, JsonValue] = entity.model_dump(mode="json", exclude_unset=True)
     return said
 
 
 def _differences(one: Entity, two: Entity) -> list[str]:
-    left, right = _said(one), _said(two)
+    left, right = said(one), said(two)
     return sorted(name for name in {*left, *right} if left.get(name) != right.get(name))
 
 
@@ -256,17 +262,17 @@ def echo_silent(subject: Subject) -> None:
         sandbox = subject.sandbox()
         sandbox.outbox.clear()
         try:
-            receipt = _finish(subject, write, sandbox, Hand(), Memory())
+            receipt = _run(subject, write, sandbox, Hand(), Memory())
         except Exception:
             raise Blocked("golden-outbound") from None
-        told = {(one.kind, one.external_id): _said(one.entity) for one in receipt.snapshots}
-        for seen in _read_back(subject, sandbox, receipt.references, receipt.snapshots):
+        told = {(one.kind, one.external_id): said(one.entity) for one in receipt.snapshots}
+        for seen in read_back(subject, sandbox, receipt.references, receipt.snapshots):
             if not isinstance(seen, Snapshot) or (seen.kind, seen.external_id) not in told:
                 continue
             seen_any = True
-            now, before = _said(seen.entity), told[seen.kind, seen.external_id]
-            for name in now.keys() & before.keys() - _STAMPS:
-                same = now[name] == before[name] if seen.kind in _SHARED else _within(before[name], now[name])
+            now, before = said(seen.entity), told[seen.kind, seen.external_id]
+            for name in now.keys() & before.keys() - STAMPS:
+                same = now[name] == before[name] if seen.kind in _SHARED else within(before[name], now[name])
                 if not same:
                     raise Missed(
                         f"{write.name}: the receipt says that `{seen.kind}.{name}` is {before[name]!r}, "
@@ -276,18 +282,19 @@ def echo_silent(subject: Subject) -> None:
         raise NotApplicable("no example's receipt has a snapshot of something that is read back")
 
 
-def _within(part: JsonValue, whole: JsonValue) -> bool:
+def within(part: JsonValue, whole: JsonValue) -> bool:
     """Whether all that `part` says is in `whole`."""
     if isinstance(part, dict) and isinstance(whole, dict):
-        return all(name in whole and _within(value, whole[name]) for name, value in part.items())
+        return all(name in whole and within(value, whole[name]) for name, value in part.items())
     if isinstance(part, list) and isinstance(whole, list):
-        return len(part) == len(whole) and all(map(_within, part, whole))
+        return len(part) == len(whole) and all(map(within, part, whole))
     return part == whole
 
 
-def _read_back(
+def read_back(
     subject: Subject, sandbox: Sandbox, references: tuple[Reference, ...], snapshots: tuple[Snapshot, ...]
 ) -> Iterator[Observation]:
+    """What webhooks, lookups and polls say after a write."""
     connector, settings = subject.connector, subject.settings
     read = connector.read
     lookups = [Lookup(one.kind, one.external_id) for one in (*snapshots, *references)]
