@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TypeGuard
 
 from pydantic import BaseModel, JsonValue
 
@@ -61,9 +62,13 @@ def _monies(value: object) -> Iterator[Money]:
     elif isinstance(value, BaseModel):
         for name in value.model_fields_set:
             yield from _monies(getattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from _monies(item)  # pyright: ignore[reportUnknownArgumentType]
+    elif _is_tuple(value):
+        for item in value:
+            yield from _monies(item)
+
+
+def _is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
+    return isinstance(value, tuple)
 
 
 def _amounts(observations: Sequence[Observation]) -> list[Money]:
