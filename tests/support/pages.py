@@ -212,8 +212,11 @@ def _lines(text: str) -> list[str]:
 def _known(command: list[str]) -> None:
     """Fail for a command or an option that does not exist."""
     given = [word for word in command[1:] if word.startswith("-")]
-    name = next(word for word in command[1:] if not word.startswith("-"))
-    assert name in _COMMANDS.commands, f"there is no command {name!r}"
-    options = {option for parameter in _COMMANDS.commands[name].params for option in parameter.opts} | {"--help"}
+    words = [word for word in command[1:] if not word.startswith("-")]
+    name, found = words[0], _COMMANDS.commands.get(words[0])
+    assert found is not None, f"there is no command {name!r}"
+    if len(words) > 1 and words[1] in getattr(found, "commands", {}):
+        name, found = " ".join(words[:2]), found.commands[words[1]]
+    options = {option for parameter in found.params for option in parameter.opts} | {"--help"}
     unknown = {word.partition("=")[0] for word in given} - options
     assert not unknown, f"{name} has no {', '.join(unknown)}"
