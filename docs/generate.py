@@ -161,7 +161,10 @@ def commands() -> Iterator[str]:
         "Errors are one message on stderr. Exit codes: 0 done, 1 it did not work, 2 the configuration or the call is\n"
         "wrong, 70 a bug, 74 the disk failed, 130 interrupted."
     )
-    for name, command in sorted(group.commands.items()):
+    found = dict(group.commands)
+    for name, command in group.commands.items():
+        found |= {f"{name} {inner}": below for inner, below in getattr(command, "commands", {}).items()}
+    for name, command in sorted(found.items()):
         yield f"## `omnibridge {name}`"
         yield inspect.cleandoc(command.help)
         rows: list[list[str]] = []

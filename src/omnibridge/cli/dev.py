@@ -33,7 +33,7 @@ __all__ = ["dev_command", "record_command", "replay_command"]
 _LOOK = 0.25
 """Seconds between two looks at the files."""
 
-dev = typer.Typer(help="Work on a connector: run it, and see at each save what changed.", invoke_without_command=True)
+dev = typer.Typer(invoke_without_command=True)
 app.add_typer(dev, name="dev")
 
 Folder = Annotated[Path, typer.Option("--folder", help="The folder of the connector's package.")]
