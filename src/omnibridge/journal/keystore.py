@@ -18,7 +18,7 @@ KEYS = 512
 
 _SIZE = 32
 _DESTROYED = bytes(_SIZE)
-_MAPPED = 256
+_MAPPED = 32
 
 
 class Keystore:

@@ -23,7 +23,7 @@ GENERAL = 0
 _NONCE = 12
 # A blob under a numbered key begins so, and then its number; one under the keyring begins with a random nonce.
 _NUMBERED, _NUMBER, _HEAD = b"\xd5K\x01", 5, 8
-_CIPHERS = 4096
+_CIPHERS = 512
 _GRAVE = 24
 """Bytes of a grave: a digest, and the time in microseconds."""
 

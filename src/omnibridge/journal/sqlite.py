@@ -43,7 +43,7 @@ from omnibridge.journal.sqlite_values import micros, moment
 
 __all__ = ["SqliteJournal", "open_journal"]
 
-_AT_HAND, _SMALL = 512, 16 * 1024
+_AT_HAND, _SMALL = 256, 16 * 1024
 """How many inbox rows are kept at hand until they are processed, and the most bytes of each."""
 
 

@@ -47,7 +47,7 @@ from omnibridge.journal.sqlite_values import (
 
 __all__ = ["Columns", "counts"]
 
-_EVENTS, _SMALL = 1024, 16 * 1024
+_EVENTS, _SMALL = 512, 16 * 1024
 """How many events are remembered as they were stored or read last, and the most bytes of each."""
 _OPEN_STATES = frozenset({DeliveryState.READY, DeliveryState.PARKED})
 
