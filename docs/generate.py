@@ -38,7 +38,7 @@ from omnibridge.errors import Retryable
 from omnibridge.event import Event
 from omnibridge.journal import NewInbox, Origin
 from omnibridge.model import ENTITIES, Entity, catalogue
-from omnibridge.model.catalogue import COMMANDS, EventType
+from omnibridge.model.catalogue import COMMANDS, NOTICES, EventType
 from omnibridge.model.examples import example
 from omnibridge.registry import Registry
 from omnibridge.testing import TestBridge
@@ -79,7 +79,8 @@ def pages() -> dict[str, str]:
         "metrics.md": "\n\n".join(metrics()),
         "checks.md": "\n\n".join(checks()),
     }
-    for kind, model in {**ENTITIES, **COMMANDS}.items():
+    notices = {name.partition(".")[0]: model for name, (model, _) in NOTICES.items()}
+    for kind, model in {**ENTITIES, **COMMANDS, **notices}.items():
         made[f"events/{kind}.md"] = "\n\n".join(entity(kind, model))
     return {path: f"{NOTE}\n\n{text}\n" for path, text in made.items()}
 

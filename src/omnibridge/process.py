@@ -157,7 +157,8 @@ class Processor:
 
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
         read = [self._translator.translate(row) for row in rows]
-        read = [read[place] for place in in_turn([(item.row, item.keys) for item in read], self._waiting)]
+        keys = [(item.row, item.ordered(waited=item.row.id in self._waiting)) for item in read]
+        read = [read[place] for place in in_turn(keys, self._waiting)]
         while True:
             try:
                 processed = await self._understand(read)
@@ -246,7 +247,8 @@ class Processor:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
                 continue  # a permission has one id everywhere, and a withdrawal waits for nothing
             id_ = known[item.key].id if item.key in known else None
-            may_wait = id_ is None or item.key.kind in SHARED
+            # Without a version it could not be told afterwards whether the write or this came first.
+            may_wait = id_ is None or (item.key.kind in SHARED and item.snapshot.version is not None)
             if item.key in blocked or (may_wait and self._in_flight(item.key.channel, item.key.kind, id_)):
                 blocked.add(item.key)
                 return True

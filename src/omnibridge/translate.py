@@ -31,10 +31,11 @@ class Translated:
     erased: bool = False
     """Whether it names somebody who was erased."""
 
-    @property
-    def keys(self) -> list[EntityKey]:
-        """The entities that it says something about."""
-        return [item.key for item in self.seen if isinstance(item, Prepared)]
+    def ordered(self, *, waited: bool) -> list[EntityKey]:
+        """The entities of which it, or a receipt, tells a version, so that they have an order; all if it `waited`."""
+        every = waited or self.row.origin is Origin.RECEIPT
+        seen = (item for item in self.seen if isinstance(item, Prepared))
+        return [item.key for item in seen if every or item.snapshot.version is not None]
 
 
 def reason_of(row: InboxRow, error: Exception) -> str:

@@ -45,7 +45,7 @@ from omnibridge.journal.rows import (
     Task,
 )
 from omnibridge.journal.seal import ClearSeal, KeyringSeal, Seal
-from omnibridge.journal.shadow import CLAIMS, HEARD, Claims, Written, moment_of, moved, opened, stamp
+from omnibridge.journal.shadow import BASE, CLAIMS, HEARD, Claims, Written, moment_of, moved, opened, stamp
 from omnibridge.journal.sqlite import SqliteJournal, open_journal
 from omnibridge.journal.sqlite_copy import restore
 from omnibridge.journal.sqlite_file import sqlite_version
@@ -53,6 +53,7 @@ from omnibridge.journal.sqlite_parties import CONTACT
 from omnibridge.journal.sqlite_schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
+    "BASE",
     "CLAIMS",
     "CONTACT",
     "HEARD",

@@ -7,11 +7,14 @@ from typing import Any
 
 from pydantic_core import from_json
 
-__all__ = ["CLAIMS", "HEARD", "Claims", "moment_of", "moved", "opened", "stamp"]
+__all__ = ["BASE", "CLAIMS", "HEARD", "Claims", "moment_of", "moved", "opened", "stamp"]
 
 Json = dict[str, Any]
 CLAIMS = "claims"
 """The member beside the fields."""
+BASE = " "
+"""The member of the claims that says what our last writes were upon, where the vendor gives versions: when the last was
+made; for each the version before it, its own, and of each field when its value had come to be there, and the value."""
 HEARD = ""
 """The member of the claims that says when the channel was last heard to state something by itself."""
 

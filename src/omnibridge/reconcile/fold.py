@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
-from omnibridge.journal import HEARD, Claims
+from omnibridge.journal import BASE, HEARD, Claims
 from omnibridge.reconcile.fields import flat, whole
 from omnibridge.reconcile.links import Json
 
@@ -60,8 +60,10 @@ class Shadow(NamedTuple):
             yield from (Claim(field, Source(self.channel, 0), value) for field, value in fields.items())
             return
         for field, claim in self.claims.items():
+            if field in (HEARD, BASE):
+                continue
             if isinstance(claim, int):
-                if field != HEARD and field in fields:
+                if field in fields:
                     yield Claim(field, Source(self.channel, claim), fields[field])
             elif len(claim) > 1:
                 yield Claim(field, Source(self.channel, claim[1]), claim[2], stands=len(claim) > 3)

@@ -16,7 +16,6 @@ from omnibridge.journal import (
     CLAIMS,
     HEARD,
     Claims,
-    ConflictWrite,
     EntityKey,
     EntityWrite,
     Known,
@@ -26,14 +25,14 @@ from omnibridge.journal import (
     opened,
     stamp,
 )
-from omnibridge.model import Conflict, Consent, Order, Ref, canonical_id, event_id, full_type, lookup
+from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
 from omnibridge.reconcile.consent import judge
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, whole
-from omnibridge.reconcile.fold import SHARED, Owner, Source, nobody, sources_in
+from omnibridge.reconcile.fold import OPERATOR, SHARED, Owner, Source, nobody, sources_in
 from omnibridge.reconcile.links import Json, resolved
 from omnibridge.reconcile.party import party_of
-from omnibridge.reconcile.shared import EMPTY, copied, overwritten, take
+from omnibridge.reconcile.shared import EMPTY, copied, lay_over, overwritten, superseded, take, unheard
 from omnibridge.reconcile.turn import ChannelView, Derived, Prepared, Turn, as_bytes, version_text
 
 __all__ = ["Reconciler"]
@@ -87,6 +86,8 @@ class Reconciler:
         version = version_text(seen.version)
         newer = version is not None and version != known.version
         if known.version is not None and version is not None and version < known.version:
+            if key.kind in SHARED and origin is not Origin.RECEIPT and not known.deleted and not seen.deleted:
+                self._late(channel, prepared, known, version, origin, received, derived)
             return
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
         if known.id is None:
@@ -130,15 +131,42 @@ class Reconciler:
         document = self._document(kind, turn.id)
         sources = sources_in(document) if document else {}
         if turn.origin is Origin.RECEIPT:
-            copied(had, told, claims, stamp(made))
+            copied(had, told, claims, stamp(made), (known.version, turn.version))
             lost = overwritten(turn.channel.name, claims, told, sources)
             if lost and document is not None:
                 self._restore(turn, document["entity"], sources, lost)
         elif changed or known.deleted:
+            superseded(changed, claims)
             self._fold(turn, had, changed, claims, document, sources)
         if changed or newer or known.deleted or known.shadow is None or turn.origin is Origin.RECEIPT:
             content = {**whole(kind, {**had, **told}), CLAIMS: claims}
             self._shadow(turn, as_bytes(content), turn.version or known.version)
+
+    def _late(
+        self,
+        channel: ChannelView,
+        prepared: Prepared,
+        known: Known,
+        version: str,
+        origin: Origin,
+        received: datetime,
+        derived: Derived,
+    ) -> None:
+        """Take in an edit that a write of ours has overwritten before it was heard of: it is a claim all the same."""
+        kind = prepared.key.kind
+        before, claims = opened(known.shadow or b"{}")
+        changed = unheard(flat(kind, prepared.said), claims, version) if claims and known.id else {}
+        document = self._document(kind, known.id or "")
+        if not changed or not claims or document is None:
+            return
+        turn = Turn(channel, prepared, known, str(known.id), version, origin, received, derived, known.party)
+        sources = sources_in(document)
+        self._fold(turn, flat(kind, before), changed, claims, document, sources)
+        lay_over(changed, changed, claims)
+        lost = overwritten(channel.name, claims, changed, sources)
+        if lost and (document := self._document(kind, turn.id)):
+            self._restore(turn, document["entity"], sources, lost)
+        self._shadow(turn, as_bytes({**before, CLAIMS: claims}), known.version)
 
     def _fold(
         self,
@@ -182,30 +210,19 @@ class Reconciler:
         if taken.lost:
             self._restore(turn, after, sources, taken.lost)
         for field in taken.edits:
-            self._conflict(turn, field, sources[field])
+            turn.dispute(field, sources[field].channel, sources[field].at)
 
     def _restore(self, turn: Turn, data: Json, sources: dict[str, Source], fields: list[str]) -> None:
         """Give a channel back what holds in these fields, where it has something else."""
         body, here = as_bytes(data), turn.channel.name
         told = f"restores {blake2b(body + str(self._now).encode(), digest_size=8).hexdigest()}"
         verb = verbs(turn.prepared.key.kind, data, data)[0]
-        winner = sources[fields[0]].channel
+        # As if from whom it got the value that it must lose: nothing goes back where it came from.
+        others = [sources[name].channel for name in fields] + [source.channel for source in sources.values()]
+        winner = next((channel for channel in others if channel != here), OPERATOR)
         event = turn.event(verb, data, body, told, channel=winner, restores=here)
         turn.derived.parties[event.id] = turn.party
         turn.derived.restores.append((event, here))
-
-    def _conflict(self, turn: Turn, field: str, holds: Source) -> None:
-        """Note that somebody changed a field in this channel whose value another channel decides."""
-        kind, loser, at = turn.prepared.key.kind, turn.channel.name, turn.received
-        turn.derived.conflicts.append(ConflictWrite(kind, turn.id, field, holds.channel, loser, holds.at, at))
-        found = Conflict(
-            kind=kind, entity=Ref(kind=kind, id=turn.id), field=field, winner=holds.channel, loser=loser, at=at
-        )
-        data: Json = found.model_dump(mode="json", exclude_unset=True)
-        body = as_bytes(data)
-        event = turn.event("found", data, body, turn.told(body) + field, kind="conflict")
-        turn.derived.parties[event.id] = turn.party
-        turn.derived.events.append(event)
 
     # -- what one channel writes ---------------------------------------------------------------------------------------
 

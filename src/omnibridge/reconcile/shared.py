@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from omnibridge.journal import HEARD, Claims, Written
+from omnibridge.journal import BASE, HEARD, Claims, Written
 from omnibridge.reconcile.fields import private
 from omnibridge.reconcile.fold import Claim, Owner, Source, rank
 from omnibridge.reconcile.links import Json
 
-__all__ = ["EMPTY", "Taken", "copied", "overwritten", "take"]
+__all__ = ["EMPTY", "Taken", "copied", "lay_over", "overwritten", "superseded", "take", "unheard"]
 
+_WRITES = 3
+"""How many writes before the last one are remembered, for what is told late."""
 EMPTY: tuple[object, ...] = (None, [], {}, "")
 
 
@@ -79,14 +81,59 @@ def _agrees(field: str, value: object, document: Json, normal: Callable[[], Json
     return document[field] == value or (private(field) is False and normal().get(field, document[field]) == value)
 
 
+def unheard(said: Json, claims: Claims, version: str) -> Json:
+    """The fields that somebody had changed in a version that a write of ours has made an old one, unheard.
+
+    Takes the channel's claims back to what the write was upon, as far as these fields go.
+    """
+    changed: Json = {}
+    base = claims.get(BASE)
+    for write in base[1] if isinstance(base, list) else ():
+        before, own, upon = write
+        if before < version < own:
+            for field, (made, old) in list(upon.items()):
+                if field in said and said[field] != old and not private(field):
+                    changed[field] = said[field]
+                    claims[field] = [made]
+                    upon[field][1] = said[field]
+            write[0] = version
+    return changed
+
+
+def superseded(changed: Iterable[str], claims: Claims) -> None:
+    """Forget what a write was upon in fields that were changed after it."""
+    base = claims.get(BASE)
+    if isinstance(base, list):
+        for field in changed:
+            for _, _, upon in base[1]:
+                upon.pop(field, None)
+
+
+def lay_over(fields: Iterable[str], changed: Json, claims: Claims) -> None:
+    """Note that a write of ours stands over claims that it did not know."""
+    base = claims[BASE]
+    for field in fields:
+        if isinstance(claims[field], int) and isinstance(base, list):
+            claims[field] = [base[0], claims[field], changed[field], True]
+
+
 def _made(claim: int | Written) -> int:
     """When what a channel has came to be there."""
     return claim if isinstance(claim, int) else claim[0]
 
 
-def copied(before: Json, said: Json, claims: Claims, made: int) -> None:
-    """Note in a channel's claims what a delivery wrote there, which was made at `made`."""
+def copied(before: Json, said: Json, claims: Claims, made: int, versions: tuple[str | None, str | None]) -> None:
+    """Note in a channel's claims what a delivery wrote there, which was made at `made`.
+
+    `versions` are the one before the write and its own, where they are known: what is told of one between them was
+    changed before the write, which did not know it.
+    """
     heard = _made(claims.get(HEARD, 0))
+    if None not in versions:
+        earlier = claims.get(BASE)
+        writes: Written = earlier[1][-_WRITES:] if isinstance(earlier, list) else []
+        upon = {field: [_made(claims.get(field, 0)), before.get(field)] for field in said}
+        claims[BASE] = [made, [*writes, [*versions, upon]]]
     for field, value in said.items():
         had = claims.get(field)
         own: Written = had[1:] if isinstance(had, list) else []

@@ -15,7 +15,7 @@ from omnibridge.connector import Lookup, Observation, Occurrence, Snapshot, Vers
 from omnibridge.errors import InvalidMessage
 from omnibridge.event import JSON, Event
 from omnibridge.journal import ConflictWrite, EntityKey, EntityWrite, Known, Origin, ReferenceWrite, ShadowWrite, stamp
-from omnibridge.model import event_id, lookup
+from omnibridge.model import Conflict, Ref, event_id, lookup
 from omnibridge.reconcile.consent import told_by
 from omnibridge.reconcile.fold import SHARED
 from omnibridge.reconcile.links import Json, links_in
@@ -168,6 +168,17 @@ class Turn:
             content=body,
             extensions={"channel": self.channel.name, "partitionkey": _partition(data, self.id), **more},
         )
+
+    def dispute(self, field: str, winner: str, stamp: int) -> None:
+        """Note that somebody changed a field in this channel whose value another channel decides."""
+        kind, loser, at = self.prepared.key.kind, self.channel.name, self.received
+        self.derived.conflicts.append(ConflictWrite(kind, self.id, field, winner, loser, stamp, at))
+        found = Conflict(kind=kind, entity=Ref(kind=kind, id=self.id), field=field, winner=winner, loser=loser, at=at)
+        data: Json = found.model_dump(mode="json", exclude_unset=True)
+        body = as_bytes(data)
+        event = self.event("found", data, body, self.told(body) + field, kind="conflict")
+        self.derived.parties[event.id] = self.party
+        self.derived.events.append(event)
 
     def told(self, body: bytes) -> str:
         """Vendors stamp to the second: a second change within it must not take the first one's event id."""
