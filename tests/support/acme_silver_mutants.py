@@ -54,7 +54,7 @@ SILVER: dict[str, Mutant] = {
     "answers-in-200": one(
         "does not know what a 200 means",
         CONFORMANCE,
-        '    without={"answers-in-200": "Acme says every error by the status"},\n',
+        '        "answers-in-200": "Acme says every error by the status",\n',
         "",
     ),
     "retry-after-kept": _classing(
