@@ -76,7 +76,7 @@ def _handler(take: Callable[[Letter], tuple[int, str]], clock: Clock) -> Callabl
             return self._reply(*take(letter))
 
         def _reply(self, status: int, text: str) -> None:
-            content = f"{text}\n".encode() if text else b""
+            content = text.encode()  # as it is: a greeting may have to be repeated to the letter
             if status >= 400:  # what is left of a request that was not read must not be taken for the next one
                 self.close_connection = True
                 self.send_response(status)
