@@ -21,7 +21,7 @@ from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse, retention, rules
 from omnibridge.conflicts import Dispute, open_conflicts, settle_conflict
 from omnibridge.connector import AnyConnector, Occurrence, dump_observations
-from omnibridge.customer import Card, ConsentGate, Customers, Permission, card, permissions
+from omnibridge.customer import Card, ConsentGate, Deciding, Permission, card, permissions
 from omnibridge.delivery import (
     Credentials,
     Scopes,
@@ -264,6 +264,11 @@ class Bridge:
         return self._processor
 
     @property
+    def customers(self) -> Deciding:
+        """Who is whom: `find`, and what an operator decides. Raises RuntimeError before the start."""
+        return Deciding(self.journal, self.processor.wake)
+
+    @property
     def router(self) -> Router:
         """The routes in force."""
         return self._router
@@ -320,7 +325,7 @@ class Bridge:
         `customer` is a canonical id of any age, or what `omnibridge customer` takes. Raises UnknownItem where it leads
         to nobody, or to several.
         """
-        person = await Customers(self.journal).one(customer)
+        person = await self.customers.one(customer)
         return await card(self.journal, person, before=before, limit=limit)
 
     async def erase(self, customer: str) -> int:

@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from people import ANN, SHOP, SMS, TILL, bridge, person, say
 from pydantic_core import from_json
 
-from omnibridge.connector import (
-    Connector,
-    Hint,
-    Observation,
-    Redelivery,
-    Settings,
-    Snapshot,
-    Verdict,
-    Webhook,
-    dump_observations,
-    load_observations,
-)
+from omnibridge.connector import Snapshot, dump_observations
 from omnibridge.customer import Customers
 from omnibridge.journal import NewInbox, Origin, Person, Verb
-from omnibridge.model import Customer, Message, Order, OrderTotals, Ref, canonical_id
+from omnibridge.model import Message, Order, OrderTotals, Ref, canonical_id
 from omnibridge.testing import TestBridge
 
 pytestmark = pytest.mark.both_backends
-
-TOML = """
-[channels.shop]
-connector = "source"
-[channels.sms]
-connector = "source"
-[channels.till]
-connector = "source"
-"""
-
-SOURCE = Connector(
-    name="source",
-    title="Source",
-    settings=Settings,
-    webhook=Webhook(
-        delivery_id=Hint(),
-        verify=lambda settings, inbound, now: Verdict.OK,
-        translate=lambda settings, inbound: load_observations(inbound.body),
-        redelivery=Redelivery(True, timedelta(hours=1)),
-    ),
-)
-
-
-def bridge(more: str = "") -> TestBridge:
-    return TestBridge(TOML + more, connectors=[SOURCE])
-
-
-async def say(running: TestBridge, channel: str, *seen: Observation) -> None:
-    """One delivery from a channel, processed."""
-    reply = await running.ingress.webhook(channel, None, "POST", "", {}, dump_observations(seen))
-    assert reply.status == 200
-    await running.settle()
-
-
-def person(id: str, **more: Any) -> Snapshot:
-    """A record of somebody; `phone` is verified."""
-    fields = {name: value for name, value in more.items() if name in Customer.model_fields}
-    if "phone" in fields:
-        fields.setdefault("phone_verified", True)
-    rest = {name: value for name, value in more.items() if name not in fields}
-    return Snapshot(Customer(**fields), id, **rest)
 
 
 async def told(running: TestBridge) -> list[tuple[str, str]]:
@@ -78,10 +26,6 @@ async def told(running: TestBridge) -> list[tuple[str, str]]:
 async def document(running: TestBridge, id: str) -> dict[str, Any]:
     found = await running.journal.entities([("customer", id)])
     return from_json(found["customer", id][0])["entity"]
-
-
-SHOP, TILL, SMS = (canonical_id(channel, "customer", "1") for channel in ("shop", "till", "sms"))
-ANN = "+4520123456"
 
 
 async def test_whoever_has_a_verified_key_of_somebody_known_is_that_customer():

@@ -2,6 +2,7 @@
 
 from omnibridge.customer.context import Card, card
 from omnibridge.customer.customers import Customers, readable_key
+from omnibridge.customer.deciding import Blocked, Deciding
 from omnibridge.customer.facts import Seen, introduced
 from omnibridge.customer.gate import Cap, ConsentGate, ConsentRules
 from omnibridge.customer.hours import QuietHours, zone_or_none
@@ -11,11 +12,13 @@ from omnibridge.customer.resolver import Resolver, Stages
 from omnibridge.customer.threads import Speaker, Threads, listen
 
 __all__ = [
+    "Blocked",
     "Cap",
     "Card",
     "ConsentGate",
     "ConsentRules",
     "Customers",
+    "Deciding",
     "Decision",
     "Notice",
     "Permission",

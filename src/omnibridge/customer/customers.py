@@ -39,14 +39,16 @@ class Customers:
         channel names a customer, or a canonical id of any age. A mail address may lead to several: it need not be
         verified to be found.
         """
+        return sorted({await self._journal.person(root) for root in await self.roots(text)})
+
+    async def roots(self, text: str) -> Sequence[str]:
+        """Which of the ids that a customer has `text` names, as `find` takes it: those of the records that have it."""
         text = text.strip()
         key = self.key(text)
+        holders = await self._journal.holders(key)
         if key.kind != "loyalty" and ":" not in text:  # some channels name customers by their addresses
-            roots = list(await self._journal.holders(key))
-        else:
-            roots = [*await self._journal.holders(key), *await self._by_id(text)]
-        people = {(await self._journal.person(root)) for root in roots}
-        return sorted(people)
+            return holders
+        return [*holders, *await self._by_id(text)]
 
     async def one(self, text: str) -> Person:
         """The one customer that `text` leads to, as `find` has it. Raises UnknownItem for none and for several."""
@@ -68,7 +70,10 @@ class Customers:
         if colon:
             key = EntityKey(channel, Customer.KIND, external_id)
             id = (await self._journal.known([key]))[key].id
-            return [] if id is None else [id]
+            if id is None:
+                return []
+            person = await self._journal.person(id)
+            return [one.root for one in await self._journal.showings(person.roots) if one[:3] == key]
         if await self._journal.links(Customer.KIND, text) or await self._journal.entities([(Customer.KIND, text)]):
             return [text]
         return []
