@@ -305,9 +305,8 @@ class Bridge:
     async def send(self, command: Command, channel: str, *, id: str) -> bool:
         """Ask one channel to do something, once per `id`. Raises UnknownItem for a channel that does not exist."""
         if channel not in self.config.channels and channel not in self.config.disabled:
-            raise UnknownItem(
-                f"there is no channel {channel!r}", remedy=f"one of {', '.join(sorted(self.config.channels))}"
-            )
+            there = ", ".join(sorted(self.config.channels))
+            raise UnknownItem(f"there is no channel {channel!r}", remedy=f"one of {there}")
         customer = command.customer.id if command.customer else None
         lane = {"partitionkey": customer} if customer else {}
         return await self.publish(self.event(f"command.{command.KIND}", command, id=id, target=channel, **lane))
@@ -322,11 +321,9 @@ class Bridge:
     async def context(self, customer: str, *, before: int | None = None, limit: int = 50) -> Card:
         """The card of a customer: profile, timeline, open orders, conversation, consents.
 
-        `customer` is a canonical id of any age, or what `omnibridge customer` takes. Raises UnknownItem where it leads
-        to nobody, or to several.
+        `customer` as `customers.find` takes it. Raises UnknownItem where it leads to nobody, or to several.
         """
-        person = await self.customers.one(customer)
-        return await card(self.journal, person, before=before, limit=limit)
+        return await card(self.journal, await self.customers.one(customer), before=before, limit=limit)
 
     async def erase(self, customer: str) -> int:
         """Have every channel and the journal forget a customer; its number. Raises UnknownItem for nobody known."""
