@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ __all__ = ["block_command", "merge_command", "split_command", "unblock_command",
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="An id, `channel:id`, a mail address or a phone number.")]
 Value = Annotated[str, typer.Argument(metavar="VALUE", help="A mail address, phone number or loyalty number.")]
-Work = Callable[[Deciding], Coroutine[Any, Any, Sequence[int]]]
+Work = Callable[[Deciding], Awaitable[Sequence[int]]]
 
 
 def _decide(config: Path, work: Work, what: str, *, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from omnibridge.cli.app import AsJson, ConfigPath, app, attached, run_async
 from omnibridge.cli.output import show, write_json
@@ -17,7 +16,7 @@ __all__ = ["review_command"]
 def review_command(config: ConfigPath = Path("bridge.toml"), as_json: AsJson = False) -> None:
     """Show customers that something would have joined, and why it did not; values that join nobody; decisions."""
 
-    async def read() -> dict[str, list[dict[str, Any]]]:
+    async def read() -> dict[str, list[dict[str, object]]]:
         async with attached(config) as journal:
             desk = Deciding(journal)
             return {
@@ -35,7 +34,7 @@ def review_command(config: ConfigPath = Path("bridge.toml"), as_json: AsJson = F
     show("Decided", found["decisions"], as_json=False, columns=["number", "verb", "about", "at"])
 
 
-def _row(made: Decision) -> dict[str, Any]:
+def _row(made: Decision) -> dict[str, object]:
     about = f"{made.a} {made.b}" if made.key is None else made.key.kind
     at = made.at.isoformat(timespec="seconds") if made.at is not None else None
     return {"number": made.number, "verb": made.verb.value, "about": about, "at": at}
