@@ -39,10 +39,19 @@ class Customers:
         channel names a customer, or a canonical id of any age. A mail address may lead to several: it need not be
         verified to be found.
         """
-        return sorted({await self._journal.person(root) for root in await self.roots(text)})
+        return sorted({await self._journal.person(root) for root in await self._ids(text)})
 
     async def roots(self, text: str) -> Sequence[str]:
         """Which of the ids that a customer has `text` names, as `find` takes it: those of the records that have it."""
+        channel, _, external_id = text.strip().partition(":")
+        found: list[str] = []
+        for id in await self._ids(text):
+            shown = await self._journal.showings((await self._journal.person(id)).roots)
+            record = [one.root for one in shown if one[:3] == (channel, Customer.KIND, external_id)]
+            found += record or [id]
+        return found
+
+    async def _ids(self, text: str) -> Sequence[str]:
         text = text.strip()
         key = self.key(text)
         holders = await self._journal.holders(key)
@@ -70,10 +79,7 @@ class Customers:
         if colon:
             key = EntityKey(channel, Customer.KIND, external_id)
             id = (await self._journal.known([key]))[key].id
-            if id is None:
-                return []
-            person = await self._journal.person(id)
-            return [one.root for one in await self._journal.showings(person.roots) if one[:3] == key]
+            return [] if id is None else [id]
         if await self._journal.links(Customer.KIND, text) or await self._journal.entities([(Customer.KIND, text)]):
             return [text]
         return []
