@@ -18,6 +18,13 @@ _KEYS = "SELECT hash, verified, counts FROM identity_keys WHERE record = ? AND f
 _FORGET_KEYS = "DELETE FROM identity_keys WHERE record = ? AND field = ?"
 _KEY = """INSERT INTO identity_keys (hash, channel, record, field, kind, root, verified, counts)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_IN_COMPANY = (
+    "SELECT 1 FROM survivors WHERE root = ? LIMIT 1",
+    "SELECT 1 FROM survivors WHERE survivor = ? LIMIT 1",
+    "SELECT 1 FROM identity_keys k WHERE k.root = ? AND EXISTS"
+    " (SELECT 1 FROM identity_keys o WHERE o.hash = k.hash AND o.root != k.root) LIMIT 1",
+)
+"""Whether a root shares anything with anybody."""
 
 
 class FactRows(NamedTuple):
@@ -102,6 +109,9 @@ def _learn(ledger: Ledger, facts: FactRows) -> None:
         if others:
             dirty(ledger, kind=kind or others[0][0], hash=hash)
             dirty(ledger, root=root)
+    # A key that nobody else has may still speak against one that others have.
+    if changed and any(ledger.rows(sql, (root,)) for sql in _IN_COMPANY):
+        dirty(ledger, root=root)
     for alias in facts.aliases:
         refer(ledger, (*alias[:3], root))
     if facts.links is not None:
