@@ -30,7 +30,7 @@ def backup_command(
 
     run_async(work)
     loaded = load(config, os.environ, Registry())
-    say(f"written to {target}; only the keyring {loaded.keyring_path} opens it: keep a copy of that elsewhere")
+    say(f"written to {target}; only the keyring {loaded.keyring_path} and the keys beside it open it: mirror both")
 
 
 @app.command("restore")
