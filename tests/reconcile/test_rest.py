@@ -69,3 +69,21 @@ def test_a_ring_comes_to_rest(kind, data):
     channels = {name: data.draw(manners(kind), label=name) for name in NAMES[:size]}
     happens = data.draw(st.lists(steps, max_size=20), label="steps")
     anyio.run(play, kind, channels, happens, {})
+
+
+@pytest.mark.both_backends
+async def test_an_edit_that_our_write_overwrote_before_it_was_heard_is_written_back():
+    """Somebody changes the note at `a` while another channel's is on its way there; the versions tell that it was."""
+    ring = Ring("customer", {"a": Manner(), "b": Manner(), "c": Manner()})
+    async with ring.bridge:
+        await ring.edit("a", 0)
+        await ring.rest()
+        await ring.edit("c", 1)
+        await ring.hear("c", 0)
+        await ring.wait(0.1)
+        await ring.edit("a", 1)  # the third edit, and the write of the second arrives after it
+        await ring.wait(2)
+        assert (ring.vendors["a"].record or {})["note"] == " Value 2"
+        await ring.rest()
+        assert {(vendor.record or {})["note"] for vendor in ring.vendors.values()} == {" Value 3"}
+        await ring.check()
