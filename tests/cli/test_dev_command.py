@@ -36,6 +36,7 @@ class Running:
         self.lines: list[Line] = []
         command = [sys.executable, "-m", "omnibridge.cli", "dev", "--json", "--port", str(self.port), *options]
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # an author's shell does not have it
         self.process = subprocess.Popen(
             command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -197,6 +198,8 @@ def test_replays_need_no_loop_and_say_what_must_be(loop: Running) -> None:
     folder = loop.folder
     code, made = replayed(folder, "last")
     assert (code, made["verdict"], made["trace"]["status"], made["id"]) == (0, "taken", 200, 1)
+    code, made = replayed(folder, "customer-updated", "--resign")  # what the loop took in is no reason to drop it
+    assert (code, made["trace"]["duplicate"]) == (0, False)
     code, made = replayed(folder, "1", "--duplicate")
     assert (code, made["trace"]["duplicate"]) == (0, True)
     code, made = replayed(folder, "customer-updated", "--tamper", "--resign")
