@@ -207,7 +207,7 @@ def entity(kind: str, model: type[BaseModel]) -> Iterator[str]:
     if issubclass(model, Entity):
         yield "Fields that a system has not told are absent; `null` means that it is known to be empty."
     for entry in catalogue():
-        if entry.model is model:
+        if entry.model is model and _page(entry) == kind:
             yield f"## `{entry.name}`"
             yield entry.meaning
             yield f"```json\n{json.dumps(example(entry.type), indent=2, ensure_ascii=False)}\n```"

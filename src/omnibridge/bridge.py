@@ -41,6 +41,7 @@ from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_rou
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
 from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, open_journal
 from omnibridge.model import Command, full_type, lookup
+from omnibridge.privacy import REQUESTS, privacy_handler
 from omnibridge.process import Processor
 from omnibridge.registry import Registry
 from omnibridge.routing import Router
@@ -155,6 +156,7 @@ class Bridge:
             seal = KeyringSeal.load(self.config.keyring_path, create=not path.exists())
             journal = await self._stack.enter_async_context(open_journal(path, seal=seal, clock=self.clock))
         self._journal = journal
+        self._handlers[REQUESTS] = privacy_handler(journal, self._settled)
         channels = all_channels(self.config, self._handlers.values())
         self._router = Router((*self.config.routes, *handler_routes(self._handlers.values())))
         erasures = Erasures(channels, journal, self.publish, self.event)
@@ -219,10 +221,8 @@ class Bridge:
     # -- the stages' signals ---------------------------------------------------------------------------------------
 
     def _stored(self, channels: set[str]) -> None:
-        for name in channels:
-            worker = self.workers.get(name)
-            if worker is not None:
-                worker.wake()
+        for name in channels & self.workers.keys():
+            self.workers[name].wake()
 
     def _settled(self) -> None:
         if self._processor is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import NotRequired, TypedDict
 
 import structlog
 from pydantic_core import from_json, to_json
@@ -38,7 +39,10 @@ from omnibridge.model import (
 )
 from omnibridge.reconcile import Json
 
-__all__ = ["Erasures", "ask_erasure", "export", "settle_erasure"]
+__all__ = ["REQUESTS", "Erasures", "Whom", "ask_erasure", "export", "settle_erasure"]
+
+REQUESTS = "omnibridge.privacy"
+"""The name of the bridge's own handler of what channels ask for; it keeps nothing."""
 
 _log = structlog.get_logger("omnibridge.erasure")
 _COMMAND = f"command.{EraseCustomer.KIND}"
@@ -46,7 +50,22 @@ _EMAILS = ("email", "buyer_email", "contact", "sender", "recipient")
 _ASKED, _ERASED, _CANNOT, _FAILED, _BY_HAND = "asked", "erased", "cannot", "failed", "by hand"
 
 
-async def _whom(journal: Journal, text: str) -> dict[str, list[str]]:
+class Whom(TypedDict):
+    """Who shall be erased: a customer's roots, addresses of theirs, and further parties that are about them.
+
+    `records`: (channel, kind, external id) that must not come back. `asker`: the channel that asked for it itself.
+    `request`: what it is the answer to.
+    """
+
+    roots: list[str]
+    contacts: list[str]
+    parties: NotRequired[list[str]]
+    records: NotRequired[list[list[str]]]
+    asker: NotRequired[str]
+    request: NotRequired[str]
+
+
+async def _whom(journal: Journal, text: str) -> Whom:
     """The roots and addresses that a text means. Raises UnknownItem for nobody, and for several."""
     text = text.strip()
     people = await Customers(journal).find(text)
@@ -84,7 +103,7 @@ async def settle_erasure(journal: Journal, number: int) -> None:
     for erasure in await journal.erasures(open_only=True):
         if erasure.number == number and erasure.state is ErasureState.WAITING:
             report = {
-                channel: word if word == _ERASED else f"{_BY_HAND}, or given up"
+                channel: word if word.startswith(_ERASED) else f"{_BY_HAND}, or given up"
                 for channel, word in erasure.report.items()
             }
             await journal.note_erasure(number, ErasureState.CHANNELS, report)
@@ -139,7 +158,7 @@ def _addresses(documents: Iterable[Json]) -> set[str]:
     return found
 
 
-async def _gather(journal: Journal, whom: Mapping[str, Sequence[str]]) -> tuple[list[str], Belongings]:
+async def _gather(journal: Journal, whom: Whom) -> tuple[list[str], Belongings]:
     """The parties that a customer comes to, and what belongs to them: also what only names their addresses.
 
     An address that another customer has as well stays theirs.
@@ -158,7 +177,7 @@ async def _gather(journal: Journal, whom: Mapping[str, Sequence[str]]) -> tuple[
         for medium in Medium
         for purpose in Purpose
     ]
-    parties = [*roots, *permissions, *(CONTACT + contact for contact in sorted(contacts))]
+    parties = [*roots, *whom.get("parties", ()), *permissions, *(CONTACT + contact for contact in sorted(contacts))]
     return parties, await journal.belongings(parties)
 
 
@@ -202,10 +221,11 @@ class Erasures:
                 moved = await self._look(erasure, from_json(erasure.content)) or moved
         return moved
 
-    async def _ask(self, erasure: Erasure, whom: Mapping[str, Sequence[str]]) -> bool:
+    async def _ask(self, erasure: Erasure, whom: Whom) -> bool:
         """Give every channel that has something its command."""
         parties, found = await _gather(self._journal, whom)
-        records: dict[str, list[Ref]] = {channel: [] for channel, _ in found.deliveries}
+        told = {channel for channel, _ in found.deliveries} - {f"handler:{REQUESTS}"}
+        records: dict[str, list[Ref]] = {channel: [] for channel in sorted(told)}
         for reference in found.references:
             records.setdefault(reference.channel, []).append(
                 Ref(kind=reference.kind, external_id=reference.external_id, id=reference.id)
@@ -213,6 +233,9 @@ class Erasures:
         addresses = [party.removeprefix(CONTACT) for party in parties if party.startswith(CONTACT)]
         report: dict[str, str] = {}
         for name, refs in records.items():
+            if name == whom.get("asker"):
+                report[name] = f"{_ERASED}: it asked for this itself"
+                continue
             channel = self._channels.get(name)
             slot = channel.slot_for(_COMMAND) if channel is not None else None
             if channel is None or slot is None or name.startswith("handler:"):
@@ -233,7 +256,7 @@ class Erasures:
         await self._journal.note_erasure(erasure.number, ErasureState.CHANNELS, report)
         return True
 
-    async def _look(self, erasure: Erasure, whom: Mapping[str, Sequence[str]]) -> bool:
+    async def _look(self, erasure: Erasure, whom: Whom) -> bool:
         """See how far the channels are; shred when all are done, or an operator answers for the rest."""
         report = dict(erasure.report)
         for name, word in report.items():
@@ -260,7 +283,7 @@ class Erasures:
             return _ERASED
         return f"{_FAILED}: see `omnibridge deliveries {rows[0].id}`; replay it, or erase there by hand"
 
-    async def _shred(self, erasure: Erasure, whom: Mapping[str, Sequence[str]], report: Mapping[str, str]) -> bool:
+    async def _shred(self, erasure: Erasure, whom: Whom, report: Mapping[str, str]) -> bool:
         parties, found = await _gather(self._journal, whom)
         entities: dict[tuple[str, str], bytes] = {}
         for key, content in found.entities.items():
@@ -285,6 +308,7 @@ class Erasures:
             [
                 *((one.channel, one.kind, one.external_id) for one in found.references),
                 *(("contact", address) for address in addresses),
+                *(tuple(record) for record in whom.get("records", ())),
             ]
         )
         needles = [*addresses, *(one.external_id for one in found.references if one.kind in WHOLLY)]

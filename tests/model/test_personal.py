@@ -11,7 +11,7 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel
 
-from omnibridge.model import COMMANDS, ENTITIES, PERSONAL, Ref, without_person
+from omnibridge.model import COMMANDS, ENTITIES, PERSONAL, PrivacyRequest, Ref, without_person
 from omnibridge.model.base import Entity
 from omnibridge.model.examples import example
 
@@ -33,6 +33,7 @@ IMPERSONAL = {
     "Message": {"state_raw", "error_code", "sent_at", "updated_at"},
     "Media": {"content_type"},
     "SendMessage": {"template"},
+    "PrivacyRequest": {"due"},
     "Fulfilment": {"state_raw", "carrier", "pickup_at", "created_at", "updated_at"},
     "FulfilmentLine": {"line_external_id", "sku"},
     "Payment": {"method_raw", "state_raw", "gateway", "created_at", "updated_at"},
@@ -46,7 +47,7 @@ ABOUT_NOBODY = {"product", "inventory", "location"}
 def models() -> Iterator[type[BaseModel]]:
     """Every model that data about a person can be made of."""
     waiting: list[type[BaseModel]] = [model for kind, model in ENTITIES.items() if kind not in ABOUT_NOBODY]
-    waiting += COMMANDS.values()
+    waiting += [*COMMANDS.values(), PrivacyRequest]
     seen: set[type[BaseModel]] = set()
     while waiting:
         model = waiting.pop()

@@ -42,7 +42,7 @@ from omnibridge.connector import (
     verify_any,
 )
 from omnibridge.errors import InvalidMessage, Permanent
-from omnibridge.model import Customer, Entity, Order, SendMessage, entity_class
+from omnibridge.model import Customer, Entity, Order, Ref, SendMessage, entity_class
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the hands of a ManualClock stand at first."""
@@ -69,7 +69,8 @@ def _observation(item: dict[str, Any]) -> Observation:
         return Lookup(item["lookup"], item["id"])
     if "occurrence" in item:
         at = datetime.fromisoformat(item["at"]) if "at" in item else None
-        return Occurrence(item["occurrence"], item["type"], item.get("data"), at=at)
+        subject = Ref(kind="customer", external_id=item["subject"]) if "subject" in item else None
+        return Occurrence(item["occurrence"], item["type"], item.get("data"), subject, at)
     model = entity_class(item["kind"])
     deleted = item.get("deleted", False)
     entity = model.model_construct() if deleted else model.model_validate(item["entity"])

@@ -22,7 +22,7 @@ from omnibridge.connector import (
     load_observations,
 )
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Consent, ConsentState
+from omnibridge.model import Consent, ConsentState, PrivacyRequest
 
 SECONDS_LATER = datetime(2026, 11, 22, 9, 0, 5, tzinfo=UTC)
 
@@ -541,14 +541,19 @@ def test_requests_about_personal_data_are_occurrences_of_their_own(kit, say):
         "data_request": {"id": 9999},
     }
     (seen,) = say("customers/data_request", body, x_shopify_triggered_at="2026-11-22T09:00:00Z")
-    assert seen.type == "shopify.customers_data_request"
+    assert seen.type == "export.requested"
     assert seen.subject.external_id == "191167"
     assert seen.at == datetime(2026, 11, 22, 9, tzinfo=UTC)
-    assert seen.data["orders"] == ["299938", "280263"]
-    assert seen.data["request"] == "9999"
+    request = PrivacyRequest.model_validate(seen.data)
+    assert [ref.external_id for ref in request.records] == ["299938", "280263"]
+    assert (request.emails, request.phones) == (("kim@example.com",), ("+4533123456",))
+    assert request.number == "9999"
+    assert request.due == datetime(2026, 12, 22, 9, tzinfo=UTC)
     for topic, type_ in COMPLIANCE_TYPES.items():
         assert say(topic, {"shop_id": 1, "shop_domain": "acme.myshopify.com"})[0].type == type_
         assert type_ in kit.CONNECTOR.emits
+    (shop,) = say("shop/redact", {"shop_id": 1, "shop_domain": "acme.myshopify.com"})
+    assert PrivacyRequest.model_validate(shop.data).everything
     # The id in the header is not signed: a repetition under another one is still the same request.
     assert say("customers/redact", body, x_shopify_event_id="a") == say(
         "customers/redact", body, x_shopify_event_id="b"

@@ -46,6 +46,7 @@ from omnibridge.model.order import (
 )
 from omnibridge.model.payment import Payment, PaymentMethod, PaymentState
 from omnibridge.model.personal import PERSONAL, WHOLLY, without_person
+from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Price, Product, ProductStatus, Variant
 from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
 
@@ -96,6 +97,7 @@ __all__ = [
     "PaymentStatus",
     "Phone",
     "Price",
+    "PrivacyRequest",
     "Product",
     "ProductStatus",
     "Proof",

@@ -20,6 +20,7 @@ from omnibridge.model.location import Location
 from omnibridge.model.message import Command, Message, SendMessage
 from omnibridge.model.order import Order
 from omnibridge.model.payment import Payment
+from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Product
 from omnibridge.model.returns import Refund, Return
 from omnibridge.model.upcast import SUPERSEDED, Upcaster
@@ -125,8 +126,10 @@ COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (S
 
 NOTICES: Mapping[str, tuple[type[BaseModel], str]] = {
     "conflict.found": (Conflict, "Two channels state different values for one field; the winner's holds."),
+    "erasure.requested": (PrivacyRequest, "A system passes on that somebody is to be erased; the bridge begins it."),
+    "export.requested": (PrivacyRequest, "A system passes on that somebody asks what is known of them."),
 }
-"""Events about what the bridge itself found: name → model and meaning."""
+"""Events that are no state of an entity: name → model and meaning."""
 
 _NOTHING: Mapping[str, Upcaster] = MappingProxyType({})
 

@@ -115,6 +115,19 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "loser": "webshop",
         "at": "2026-11-21T10:00:00+01:00",
     },
+    "erasure": {
+        "customer": {"kind": "customer", "external_id": "8123"},
+        "emails": ["ann@example.com"],
+        "records": [{"kind": "order", "external_id": "5001"}],
+        "due": "2026-12-21T10:00:00+01:00",
+    },
+    "export": {
+        "customer": {"kind": "customer", "external_id": "8123"},
+        "emails": ["ann@example.com"],
+        "records": [{"kind": "order", "external_id": "5001"}],
+        "due": "2026-12-21T10:00:00+01:00",
+        "number": "9999",
+    },
     "command.message.send": {
         "to": "+4533123456",
         "medium": "sms",

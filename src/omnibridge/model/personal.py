@@ -16,6 +16,7 @@ from omnibridge.model.fulfilment import Fulfilment
 from omnibridge.model.message import Media, Message, SendMessage
 from omnibridge.model.order import Discount, Order, OrderLine
 from omnibridge.model.payment import Payment
+from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.returns import Refund, Return, ReturnLine
 
 __all__ = ["PERSONAL", "WHOLLY", "without_person"]
@@ -78,6 +79,13 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "emails": "to find the records to erase",
         "phones": "to find the records to erase",
         "records": "the records to erase",
+    },
+    PrivacyRequest: {
+        "customer": "whom the request is about",
+        "emails": "whom the request is about",
+        "phones": "whom the request is about",
+        "records": "what the request is about",
+        "number": "to answer the system that asks",
     },
     Order: {
         "buyer": _WHO,

@@ -60,7 +60,7 @@ CONNECTOR: Connector[Shopify] = Connector(
         "product",
         "inventory",
         "location",
-        *COMPLIANCE_TYPES.values(),
+        *sorted(set(COMPLIANCE_TYPES.values())),
         UNINSTALLED,
     ),
     sandbox=_sandbox,

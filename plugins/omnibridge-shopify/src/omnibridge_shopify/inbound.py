@@ -24,7 +24,7 @@ from omnibridge.connector import (
     verify_any,
 )
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Ref
+from omnibridge.model import PrivacyRequest, Ref
 from omnibridge_shopify import wire, wire_goods, wire_notices
 from omnibridge_shopify.customers import consent, customer
 from omnibridge_shopify.fulfilments import fulfilment, payment, refund
@@ -33,7 +33,6 @@ from omnibridge_shopify.orders import order
 from omnibridge_shopify.parts import gid_number, utc
 from omnibridge_shopify.settings import Shopify
 from omnibridge_shopify.wire import Inexact
-from omnibridge_shopify.wire_notices import ComplianceIn
 
 __all__ = ["COMPLIANCE_TYPES", "UNINSTALLED", "WEBHOOK", "read_body", "translate", "verify"]
 
@@ -42,10 +41,12 @@ Handler = Callable[[Shopify, Inbound], Sequence[Observation]]
 
 UNINSTALLED = "shopify.app_uninstalled"
 COMPLIANCE_TYPES = {
-    "customers/data_request": "shopify.customers_data_request",
-    "customers/redact": "shopify.customers_redact",
-    "shop/redact": "shopify.shop_redact",
+    "customers/data_request": "export.requested",
+    "customers/redact": "erasure.requested",
+    "shop/redact": "erasure.requested",
 }
+_ANSWER_WITHIN = timedelta(days=30)
+"""Shopify documentation, "Privacy law compliance": the action is to be completed within 30 days."""
 
 
 def verify(settings: Shopify, inbound: Inbound, now: datetime) -> Verdict:
@@ -174,37 +175,32 @@ def _signed_key(topic: str, inbound: Inbound) -> str:
 
 
 def _compliance(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
-    """A request about personal data, to be answered by people or by an erasure; ids become text."""
+    """A request about personal data, which the bridge answers. `shop/redact` is about all that the shop ever told."""
     body = read_body(wire_notices.COMPLIANCE, inbound.body)
     shop = body.get("shop_domain")
     if shop is not None and shop.lower() != settings.shop:
         raise InvalidMessage("a request about another shop", where="shop_domain")
-    topic = _topic(inbound)
-    person = (body.get("customer") or {}).get("id")
-    return (
-        Occurrence(
-            key=_signed_key(topic, inbound),
-            type=COMPLIANCE_TYPES[topic],
-            data=_requested(body),
-            subject=Ref(kind="customer", external_id=str(person)) if person else None,
-            at=_triggered(inbound),
-        ),
-    )
-
-
-def _requested(body: ComplianceIn) -> dict[str, JsonValue]:
+    topic, at = _topic(inbound), _triggered(inbound)
     whom = body.get("customer") or {}
-    return {
-        "shop_id": _id(body.get("shop_id")),
-        "shop_domain": body.get("shop_domain"),
-        "customer": {"id": _id(whom.get("id")), "email": whom.get("email"), "phone": whom.get("phone")},
-        "orders": [str(id_) for id_ in body.get("orders_requested") or body.get("orders_to_redact") or ()],
-        "request": _id((body.get("data_request") or {}).get("id")),
-    }
-
-
-def _id(value: int | None) -> str | None:
-    return str(value) if value is not None else None
+    person = whom.get("id")
+    subject = Ref(kind="customer", external_id=str(person)) if person else None
+    number = (body.get("data_request") or {}).get("id")
+    request = PrivacyRequest(
+        customer=subject,
+        emails=tuple(filter(None, (whom.get("email"),))),
+        phones=tuple(filter(None, (whom.get("phone"),))),
+        records=tuple(
+            Ref(kind="order", external_id=str(id_))
+            for id_ in body.get("orders_requested") or body.get("orders_to_redact") or ()
+        ),
+        everything=topic == "shop/redact",
+        due=(at or inbound.received) + _ANSWER_WITHIN,
+        number=str(number) if number is not None else None,
+    )
+    data: JsonValue = request.model_dump(mode="json", exclude_defaults=True)
+    return (
+        Occurrence(key=_signed_key(topic, inbound), type=COMPLIANCE_TYPES[topic], data=data, subject=subject, at=at),
+    )
 
 
 def _uninstalled(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
