@@ -24,6 +24,7 @@ from omnibridge.connector import AnyConnector, Occurrence, dump_observations
 from omnibridge.customer import Card, ConsentGate, Deciding, Permission, card, permissions
 from omnibridge.delivery import (
     Credentials,
+    Flights,
     Scopes,
     Sender,
     Tasks,
@@ -166,7 +167,7 @@ class Bridge:
             journal,
             lambda: self._router,
             self.clock,
-            in_flight=self._in_flight,
+            flights=Flights(self.workers),
             stored=self._stored,
             between=erasures.advance,
             disabled=frozenset(self.config.disabled),
@@ -227,10 +228,6 @@ class Bridge:
     def _settled(self) -> None:
         if self._processor is not None:
             self._processor.wake()
-
-    def _in_flight(self, channel: str, kind: str, id: str | None) -> bool:
-        worker = self.workers.get(channel)
-        return worker is not None and worker.in_flight(kind, id)
 
     async def _care(self) -> None:
         while True:

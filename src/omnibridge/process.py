@@ -16,6 +16,7 @@ from omnibridge.conflicts import take_up
 from omnibridge.connector import Lookup, Occurrence
 from omnibridge.converse import Talk, overhear
 from omnibridge.customer import Resolver, Rules, Stages
+from omnibridge.delivery import Flights
 from omnibridge.delivery.keys import task_key
 from omnibridge.dispatch import Dispatcher
 from omnibridge.errors import StorageError
@@ -66,9 +67,9 @@ class _Unfit(Exception):
 class Processor:
     """Works off the inbox in order. `between` is called where nothing is left to do, and says whether it did anything.
 
-    `in_flight(channel, kind, id)` tells whether that entity is being written there, for which its snapshots must wait,
-    or, without an id, any of the kind, for which unknown ones must: it may be a create. `stored` is called with the
-    names of channels that got work; `disabled` ones get it all the same. `rules` say who is whom.
+    `flights` tell whether an entity is being written somewhere, for which its snapshots must wait, or any of a kind,
+    for which unknown ones must: it may be a create. `stored` is called with the names of channels that got work;
+    `disabled` ones get it all the same. `rules` say who is whom.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Processor:
         router: Callable[[], Router],
         clock: Clock,
         *,
-        in_flight: Callable[[str, str, str | None], bool],
+        flights: Flights,
         stored: Callable[[set[str]], None],
         between: Callable[[], Awaitable[bool]] | None = None,
         disabled: Container[str] = (),
@@ -96,7 +97,7 @@ class Processor:
         self._journal = journal
         self._dispatcher = Dispatcher(channels, router, disabled)
         self._clock = clock
-        self._in_flight = in_flight
+        self._flights = flights
         self._ownership = ownership or Ownership()
         self._stored = stored
         self._between = between
@@ -147,10 +148,13 @@ class Processor:
     async def step(self) -> bool:
         """Process one batch; whether there was anything to do."""
         self.idle = False
-        after, moved = 0, False
+        landed, after, moved = self._flights.landed(), 0, False
         while True:
             rows = await self._journal.pending(after, BATCH)
             if not rows:
+                self._flights.forget(landed)
+                if landed and self._waiting:
+                    return True  # what waited for their receipts need not wait any more
                 return await self._resolver.resolve() or moved
             after = rows[-1].id
             moved = await self._batch(rows) or moved
@@ -246,10 +250,13 @@ class Processor:
         for item in read.seen:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
                 continue  # a permission has one id everywhere, and a withdrawal waits for nothing
-            id_ = known[item.key].id if item.key in known else None
-            # Without a version it could not be told afterwards whether the write or this came first.
-            may_wait = id_ is None or (item.key.kind in SHARED and item.snapshot.version is not None)
-            if item.key in blocked or (may_wait and self._in_flight(item.key.channel, item.key.kind, id_)):
+            found = known.get(item.key)
+            id_ = found.id if found is not None else None
+            # What an exchange has kept under way has a reference, and no shadow before its receipt. Without a version
+            # it could not be told afterwards whether the write or this came first.
+            unseen = found is None or found.shadow is None
+            may_wait = unseen or (item.key.kind in SHARED and item.snapshot.version is not None)
+            if item.key in blocked or (may_wait and self._flights.in_flight(item.key.channel, item.key.kind, id_)):
                 blocked.add(item.key)
                 return True
         return False

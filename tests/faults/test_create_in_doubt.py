@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio
 import pytest
 from toy_shop import HOST, Crash, Shop, ShopSettings, bridge_to, crashing, tell, toy, webhook
 
@@ -32,6 +33,7 @@ from omnibridge.model import Customer
 from omnibridge.testing import ManualClock, SandboxTransport, TestBridge
 
 pytestmark = pytest.mark.both_backends
+DAY = timedelta(days=1)
 
 
 class Dying(SandboxTransport):
@@ -90,7 +92,7 @@ def creating(protection: Protection | None, *, find: bool) -> AnyConnector:
 
 
 CASES = {
-    "native key": creating(NativeKey(timedelta(days=1)), find=False),
+    "native key": creating(NativeKey(DAY), find=False),
     "upsert": creating(Upsert(), find=False),
     "looked up": creating(None, find=True),
 }
@@ -162,3 +164,85 @@ async def test_a_create_that_nobody_takes_up_again_holds_nothing_up():
         await echo(bridge)
         await bridge.settle()
         assert [stored.event.name for stored in await journal.events(channel="shop")] == ["customer.created"]
+
+
+# -- in one process ------------------------------------------------------------------------------------------------
+
+
+class Slow(SandboxTransport):
+    """The vendor does what it is asked at once; its answers to one method come when the gate opens."""
+
+    def __init__(self, shop: Maker, method: str) -> None:
+        super().__init__({HOST: shop})
+        self.method = method
+        self.gate = anyio.Event()
+
+    async def handle_async_request(self, request: Any) -> Any:
+        answer = await super().handle_async_request(request)
+        if request.method == self.method:
+            await self.gate.wait()
+        return answer
+
+
+def keeping() -> AnyConnector:
+    """A create that keeps its reference at once, and then has a second request to make before its receipt."""
+
+    async def create(settings: ShopSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
+        await http.post("/customers", json={"ours": customer.id}, step="create", protection=NativeKey(DAY))
+        await http.keep(Reference("customer", "t1"))
+        await http.get("/customers")
+        return Receipt((), (Snapshot(Customer(given_name=customer.given_name), "t1"),))
+
+    return toy(None, deliver(Customer, create), webhook=webhook())
+
+
+async def test_an_echo_waits_for_the_receipt_also_where_the_reference_is_kept_already():
+    shop = Maker()
+    vendors = Slow(shop, "GET")
+    async with bridge_to(shop, keeping(), vendors=vendors) as bridge:
+        await tell(bridge, "c1", "Ann")
+        await bridge.settle()
+        body = json.dumps({"id": "t1", "name": "Ann", "version": None}).encode()
+        await bridge.receive(Outgoing("http://b/in/shop", {"x-id": "echo"}, body))
+        await bridge.settle()
+        assert [row.state for row in await bridge.journal.inbox(channel="shop")] == ["pending"]
+        vendors.gate.set()
+        await bridge.settle()
+        assert {row.state for row in await bridge.journal.inbox(channel="shop")} == {"done"}
+        assert await bridge.journal.events(channel="shop") == []
+
+
+class Stale:
+    """A journal whose answer about the inbox is old when it comes: the create under way was settled meanwhile."""
+
+    def __init__(self, journal: Journal, gate: anyio.Event) -> None:
+        self._journal = journal
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    async def pending(self, after: int, limit: int) -> Any:
+        rows = await self._journal.pending(after, limit)
+        if any(row.channel == "shop" for row in rows) and not self._gate.is_set():
+            self._gate.set()
+            while [row.state for row in await self._journal.deliveries(channel="shop")] != [DeliveryState.DONE]:
+                await anyio.lowlevel.checkpoint()
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()  # and its worker knows
+        return rows
+
+
+async def test_an_echo_waits_for_a_receipt_that_was_stored_while_the_inbox_was_read():
+    shop, clock = Maker(), ManualClock()
+    vendors = Slow(shop, "POST")
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as journal:
+        stale: Any = Stale(journal, vendors.gate)
+        connector = creating(NativeKey(DAY), find=False)
+        async with bridge_to(shop, connector, journal=stale, clock=clock, vendors=vendors) as bridge:
+            await tell(bridge, "c1", "Ann")
+            await bridge.settle()
+            await echo(bridge)
+            await bridge.settle()
+            assert {row.state for row in await journal.inbox(channel="shop")} == {"done"}
+            assert await journal.events(channel="shop") == []

@@ -2,6 +2,7 @@
 
 from omnibridge.delivery.credentials import Credentials
 from omnibridge.delivery.exchange import Exchange, Vendor
+from omnibridge.delivery.flights import Flights
 from omnibridge.delivery.keys import delivery_key, step_key, task_key
 from omnibridge.delivery.probe import probe_all
 from omnibridge.delivery.scope import Scopes
@@ -13,6 +14,7 @@ from omnibridge.delivery.worker import Worker
 __all__ = [
     "Credentials",
     "Exchange",
+    "Flights",
     "Gate",
     "Scopes",
     "Sender",

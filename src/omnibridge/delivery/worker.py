@@ -69,6 +69,8 @@ class Worker:
         self.running = 0
         self._writing: dict[int, tuple[str, str | None]] = {}
         self._doubtful: set[int] = set()
+        self.landed: dict[int, tuple[str, str | None]] = {}
+        """What was written by deliveries that are settled, and whose receipts may still wait in the inbox."""
         self._earlier: dict[str, str] = {}
         self.outcomes: dict[str, int] = {}
         self.look_every = IDLE
@@ -94,8 +96,9 @@ class Worker:
         Without an id: whether any of the kind is, or may have been without our hearing of it, also before a restart.
         """
         if id is not None:
-            return (kind, id) in self._writing.values()
-        return any(kind == of for of, _ in self._writing.values()) or kind in self._earlier.values()
+            return (kind, id) in self._writing.values() or (kind, id) in self.landed.values()
+        under_way = (*self._writing.values(), *self.landed.values())
+        return any(kind == of for of, _ in under_way) or kind in self._earlier.values()
 
     async def recall(self) -> None:
         """Learn what an earlier process may have written without hearing of it; before `run`, and before processing."""
@@ -188,6 +191,7 @@ class Worker:
 
     async def _one(self, claimed: Claimed) -> None:
         begun, at = self._clock.monotonic(), self._clock.now()
+        self.landed.pop(claimed.id, None)
         self._writing[claimed.id] = _kind(claimed.operation), claimed.event.subject if claimed.event else None
         settled = await self._attempt(claimed, begun, at)
         await self._settle(settled)
@@ -199,7 +203,7 @@ class Worker:
             self._writing[claimed.id] = _kind(claimed.operation), None
         else:
             self._doubtful.discard(claimed.id)
-            del self._writing[claimed.id]
+            self.landed[claimed.id] = self._writing.pop(claimed.id)
         self.outcomes[settled.attempt.outcome] = self.outcomes.get(settled.attempt.outcome, 0) + 1
         self._settled()
 
