@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import anyio
 import pytest
 from small_shop import NOW, ShopSandbox, one_shop, seen, small_shop, webhook
+from structlog.testing import capture_logs
+from toy_shop import Shop, ShopSettings, bridge_to, tell, toy
 
 import omnibridge
 from omnibridge import Bridge, ConfigError, Event, Permanent, SendMessage
 from omnibridge.config import Config, parse
+from omnibridge.connector import Delivery, Http, Receipt
 from omnibridge.errors import StorageError, UnknownItem
 from omnibridge.journal import ClearSeal, open_journal
 from omnibridge.model import Customer, Order
@@ -395,3 +399,20 @@ def test_the_names_at_the_top_are_few_and_sorted():
     assert omnibridge.__all__ == sorted(omnibridge.__all__)
     assert all(hasattr(omnibridge, name) for name in omnibridge.__all__)
     assert len(omnibridge.__all__) < 20
+
+
+async def test_a_connectors_bug_is_logged_by_its_places_alone():
+    """Whoever embeds a bridge has a logging of their own, and structlog's usual one prints everybody's variables."""
+
+    async def broken(settings: ShopSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
+        secret = "a-canary-in-a-variable"
+        raise KeyError(f"{secret} in a message")
+
+    with capture_logs() as logs:
+        async with bridge_to(Shop(), toy(broken)) as bridge:
+            await tell(bridge, "c1", "Ann")
+            await bridge.settle()
+    (entry,) = [entry for entry in logs if entry["event"] == "connector bug"]
+    assert re.fullmatch(r"KeyError at .*broken:\d+", entry["exception"])
+    assert "exc_info" not in entry
+    assert "canary" not in repr(logs)

@@ -122,3 +122,17 @@ class StorageFailed(StorageError):
 
 class SchemaError(StorageError):
     """The journal file is not an OmniBridge journal, or a newer version wrote it."""
+
+
+def trail(error: BaseException) -> str:
+    """Where an error came from, for logs: its name and the last places that it passed.
+
+    Neither its message nor anybody's variables, which may hold what a person wrote, or a secret.
+    """
+    places: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(places[-6:])}"

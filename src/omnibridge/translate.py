@@ -9,7 +9,7 @@ import structlog
 
 from omnibridge.channel import Channel
 from omnibridge.connector import Inbound, Lookup, Observation, Occurrence, load_observations
-from omnibridge.errors import InvalidMessage
+from omnibridge.errors import InvalidMessage, trail
 from omnibridge.journal import EntityKey, InboxRow, Origin
 from omnibridge.reconcile import ChannelView, Grave, Prepared, laid_to_rest, readied
 
@@ -42,7 +42,7 @@ def reason_of(row: InboxRow, error: Exception) -> str:
     """Why a row is invalid, in words that quote nothing of it."""
     if isinstance(error, InvalidMessage):
         return str(error)[:500]
-    _log.error("translator bug", channel=row.channel, inbox=row.id, error=type(error).__name__, exc_info=True)
+    _log.error("translator bug", channel=row.channel, inbox=row.id, exception=trail(error))
     return f"{type(error).__name__} in the connector; replay after it is mended"
 
 

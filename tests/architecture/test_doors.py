@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from fnmatch import fnmatchcase
+from importlib.metadata import packages_distributions
 
 CORE = "src/omnibridge/"
 EVERYWHERE = ("*",)
@@ -84,6 +87,24 @@ def test_the_core_imports_each_dependency_through_its_door(python):
             elif not any(fnmatchcase(place, door) for door in doors):
                 wrong.append(f"{source.path}:{line}: {package} belongs in {', '.join(doors)}")
     assert not wrong
+
+
+def test_what_the_core_imports_is_what_it_asks_to_be_installed(python, repository):
+    """Somebody else's dependency may bring it along today, and not tomorrow."""
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    installed = {re.match(r"[\w-]+", requirement)[0].lower().replace("_", "-") for requirement in asked}
+    providers = packages_distributions()
+    missing = {
+        f"{source.path}:{line}: {package}"
+        for source in python
+        if source.path.startswith(CORE)
+        for package, line in ((name.partition(".")[0], line) for name, line in source.imports.items())
+        if package not in sys.stdlib_module_names
+        and package not in ("omnibridge", "pydantic_core")  # the latter is pydantic's other half, of one version
+        and not {name.lower().replace("_", "-") for name in providers.get(package, [])} & installed
+    }
+    assert not missing
 
 
 def test_plugins_import_the_authors_door_only(shipped):

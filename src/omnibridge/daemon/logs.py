@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from omnibridge.errors import trail
+
 __all__ = ["configure_logs"]
 
 _ALLOWED = frozenset(
@@ -39,13 +41,8 @@ def _only_known(logger: object, method: str, event: MutableMapping[str, Any]) ->
 def _frames(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """An exception as the places it passed, without its message: messages may quote what a person wrote."""
     if event.pop("exc_info", None):
-        kind, _, trace = sys.exc_info()
-        places: list[str] = []
-        while trace is not None:
-            code = trace.tb_frame.f_code
-            places.append(f"{code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}:{trace.tb_lineno}")
-            trace = trace.tb_next
-        event["exception"] = f"{kind.__name__ if kind else ''} at {' > '.join(places[-6:])}"
+        error = sys.exc_info()[1]
+        event["exception"] = trail(error) if error is not None else ""
     return event
 
 

@@ -17,7 +17,7 @@ from omnibridge.delivery import outcome
 from omnibridge.delivery.breaker import Breaker
 from omnibridge.delivery.outcome import Done
 from omnibridge.delivery.tasks import DAILY, Held, Refused
-from omnibridge.errors import OmniBridgeError, Retryable, StorageError
+from omnibridge.errors import OmniBridgeError, Retryable, StorageError, trail
 from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled, Task
 
 __all__ = ["Runner", "Worker"]
@@ -237,8 +237,7 @@ class Worker:
                     "connector bug",
                     channel=self.channel.name,
                     delivery=claimed.id,
-                    error=type(error).__name__,
-                    exc_info=True,
+                    exception=trail(error),
                 )
             return failed("failed", error)
         if isinstance(result, Later):

@@ -10,6 +10,7 @@ import anyio
 import structlog
 
 from omnibridge.connector import Reply
+from omnibridge.errors import trail
 from omnibridge.ingress.ingress import Ingress
 
 __all__ = ["IngressApp", "Limits"]
@@ -80,7 +81,7 @@ class IngressApp:
         except _Gone:
             return
         except Exception as error:
-            _log.error("request failed", error=type(error).__name__, exc_info=True)
+            _log.error("request failed", exception=trail(error))
             reply = Reply(500, b"internal error; nothing was stored\n", "text/plain; charset=utf-8")
         await _send(send, reply, scope["method"])
 

@@ -25,7 +25,7 @@ from omnibridge.connector import (
     dump_observations,
     same,
 )
-from omnibridge.errors import CodecError, InvalidMessage, StorageError
+from omnibridge.errors import CodecError, InvalidMessage, StorageError, trail
 from omnibridge.ingress.rate import Rate
 from omnibridge.journal import Journal, NewInbox, Origin
 
@@ -207,7 +207,7 @@ def _dedupe(webhook: Webhook[Any], inbound: Inbound) -> str | None:
     except InvalidMessage:
         return None  # unreadable here is stored, so that the translator can say why
     except Exception as error:  # stored twice is mended by versions; not stored is lost
-        _log.error("delivery id bug", channel=inbound.channel, error=type(error).__name__, exc_info=True)
+        _log.error("delivery id bug", channel=inbound.channel, exception=trail(error))
         return None
     if not isinstance(identity, Hint):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"unknown delivery identity {type(identity).__name__}")
