@@ -93,7 +93,7 @@ def test_what_the_core_imports_is_what_it_asks_to_be_installed(python, repositor
     """Somebody else's dependency may bring it along today, and not tomorrow."""
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
-    installed = {re.match(r"[\w-]+", requirement)[0].lower().replace("_", "-") for requirement in asked}
+    installed = {re.split(r"[^\w-]", requirement)[0].lower().replace("_", "-") for requirement in asked}
     providers = packages_distributions()
     missing = {
         f"{source.path}:{line}: {package}"
