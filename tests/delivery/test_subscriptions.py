@@ -164,3 +164,22 @@ async def test_after_trouble_it_is_tried_again_until_it_is_right(fault):
     async with bridge_to(shop, SUBSCRIBING, public_url=PUBLIC) as bridge:
         await bridge.settle(120)
     assert shop.now_there == WANTED
+
+
+async def test_what_is_made_again_on_another_day_has_another_key():
+    """A vendor that knows idempotency keys would else answer with the subscription that it has deleted since."""
+    keys: list[str] = []
+
+    async def keyed(settings: ShopSettings, wanted: Subscription, http: Http) -> None:
+        keys.append(http.key(f"create {wanted.topic}"))
+        await create(settings, wanted, http)
+
+    subscriptions = Subscriptions(desired=desired, list=listed, create=keyed, delete=delete)
+    shop = Registry()
+    async with bridge_to(shop, toy(webhook=webhook(), subscriptions=subscriptions), public_url=PUBLIC) as bridge:
+        await bridge.settle(60)
+        for _ in range(2):
+            shop.there.clear()
+            await bridge.settle(DAY)
+    assert shop.now_there == WANTED
+    assert len(keys) == len(set(keys)) == 6

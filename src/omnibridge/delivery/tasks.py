@@ -299,7 +299,9 @@ class Tasks:
                 await wanted.delete(settings, subscription, http)
             return f"{len(missing)} made, {len(stale)} removed, {len(desired)} wanted"
 
-        return Done(await Exchange(self._vendor, delivery=claimed.id, key=claimed.key).run(reconcile))
+        # A day's look has keys of its own: by the old ones a vendor would answer with what it has deleted since.
+        key = task_key(self._channel.name, claimed.key, self._vendor.clock.now().date().isoformat())
+        return Done(await Exchange(self._vendor, delivery=claimed.id, key=key).run(reconcile))
 
 
 def _expires(event: Event) -> datetime | None:
