@@ -46,7 +46,7 @@ def test_a_stranger_gets_a_package_that_passes_its_own_tests(tmp_path: Path) -> 
     assert {result["end"] for result in results} <= {"passed", "not applicable"}
     checked = command("omnibridge.cli", "check-connector", "acme", folder=folder)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "acme reaches bronze." in checked.stdout
+    assert "acme holds bronze." in checked.stdout
 
 
 def test_a_name_of_two_words_is_written_as_each_place_wants_it(tmp_path: Path) -> None:
@@ -130,3 +130,36 @@ def test_a_connector_that_is_not_installed_misses_the_first_check_which_blocks_t
     first, *rest = [run_check(check, Subject("nobody", given, folder)) for check in checks_of(Tier.BRONZE)]
     assert (first.check.id, first.end) == ("entry-point", "missed")
     assert {result.check.id for result in rest if result.end != "blocked"} == {"readme-removal"}
+
+
+def test_the_project_says_up_to_which_tier(tmp_path: Path) -> None:
+    folder = write_package(tmp_path, "acme", ("poll",))
+    announce(folder)
+    project, file = folder / "pyproject.toml", str(folder / "tests/conformance.py")
+    project.write_text(project.read_text() + 'omnibridge_tier = "silver"\n')
+    with installed(folder):
+        code, said = run("check-connector", "acme", "--examples", file)
+        assert (code, "It was to reach silver." in said) == (1, True)
+        code, said = run("check-connector", "acme", "--tier", "bronze", "--examples", file)
+        assert (code, "acme holds bronze." in said, "Silver was not tried" in said) == (0, True, True)
+        project.write_text(project.read_text().replace('"silver"', '"platinum"'))
+        with pytest.raises(ConfigError, match="`omnibridge_tier` is no tier"):
+            run("check-connector", "acme", "--examples", file)
+
+
+def test_what_waits_for_another_check_is_told_in_a_line_and_the_root_at_the_end(tmp_path: Path) -> None:
+    folder = write_package(tmp_path, "acme", ("poll",))
+    announce(folder)
+    settings = folder / "tests/conformance.py"
+    settings.write_text(settings.read_text().replace('"token"', '"tokn"'))
+    with installed(folder):
+        code, said = run("check-connector", "acme", "--examples", str(settings))
+    assert code == 1
+    assert "bronze golden-inbound: not tried, as settings-example must pass first\n" in said
+    assert said.count("What must hold:") == 1
+    assert "could not be tried. Mend first: settings-example.\n" in said
+
+
+def test_the_version_is_an_option_too() -> None:
+    code, said = run("--version")
+    assert (code, said.startswith("omnibridge ")) == (0, True)

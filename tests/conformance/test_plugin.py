@@ -93,3 +93,12 @@ def test_golden_files_are_written_on_demand(acme: Path) -> None:
     assert "--write-golden" in said
     assert kit(acme, "-q", "-k", "golden", "--write-golden")[0] == 0
     assert golden.read_text() == right
+
+
+def test_what_waits_for_another_check_fails_in_one_line(acme: Path) -> None:
+    file = acme / "tests/conformance.py"
+    file.write_text(file.read_text().replace('"token"', '"tokn"'))
+    code, said = kit(acme, "-q", "-k", "golden-inbound")
+    assert code == 1
+    assert "acme was not tried on `golden-inbound` (bronze): settings-example must pass first" in said
+    assert "What must hold:" not in said

@@ -3,7 +3,8 @@
 What stands behind the language of a fence says how: `file=NAME` writes the block to a file of the page's folder,
 `add=NAME` appends it to one (also to a file of the repository), `insert=NAME before=TEXT` puts it before the first
 line of one that starts so (`+` is a space), `check` looks at shell commands without running
-them, `background` starts one and lets it run to the end of the page.
+them, `background` starts one and lets it run to the end of the page, `fails` runs one that must not succeed. What
+stands in a block of `text told` is what the last command said, with something else where there is `...`.
 """
 
 from __future__ import annotations
@@ -119,13 +120,19 @@ class Page:
         if name := block.word("insert"):
             insert(self.folder / name, block)
         if block.language == "python":
-            if not block.word("file") and not block.word("insert"):
+            if name := block.word("add"):
+                file = self.folder / name
+                file.write_text(f"{file.read_text('utf-8')}\n\n{text}", "utf-8")
+            elif not block.word("file") and not block.word("insert"):
                 exec(compile(text, f"{self.path}:{block.line}", "exec", dont_inherit=True), self.namespace)
         elif block.language == "toml":
             self._toml(block, text)
         elif block.language == "shell":
             for line in _lines(text):
                 self._shell(line, block.words)
+        elif "told" in block.words:
+            pattern = ".*".join(re.escape(part) for part in text.strip().split("..."))
+            assert re.search(pattern, self.output, re.DOTALL), f"it said {self.output}"
         else:
             assert block.language in _NOT_RUN, f"nobody knows what to do with {block.language!r}"
             return 0
@@ -202,7 +209,9 @@ class Page:
                     return
             raise AssertionError(f"it ended: {self.output}")
         self.output, _ = process.communicate(timeout=90)
-        assert process.returncode == 0, f"{arguments} ended with {process.returncode}: {self.output}"
+        assert (process.returncode == 0) is not ("fails" in words), (
+            f"{arguments} ended with {process.returncode}: {self.output}"
+        )
 
 
 def _lines(text: str) -> list[str]:

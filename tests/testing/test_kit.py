@@ -130,6 +130,14 @@ def test_a_lost_answer_to_a_bare_write_is_ambiguous():
         drive(small_shop(), SETTINGS, [Response(502)], write)
 
 
+def test_an_effect_that_nobody_awaits_is_an_error():
+    async def forgetful(http: Http) -> None:
+        http.now()  # pyright: ignore[reportUnusedCoroutine]
+
+    with pytest.raises(TypeError, match="never awaited: it did nothing, as `await` is missing"):
+        drive(small_shop(), SETTINGS, [], forgetful)
+
+
 def test_what_was_emitted_and_kept_is_there_to_look_at():
     box = ShopSandbox()
     box.changes = [seen(Customer(given_name="Anna"), "1", 1), ask("customer", "2")]

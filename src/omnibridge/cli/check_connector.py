@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from omnibridge.cli.app import AsJson, app
 from omnibridge.cli.output import say, write_json
@@ -28,7 +30,9 @@ __all__ = ["check_connector_command"]
 @app.command("check-connector")
 def check_connector_command(
     name: Annotated[str, typer.Argument(help="The connector, as `omnibridge connectors` lists it.")],
-    tier: Annotated[Tier, typer.Option("--tier", help="Up to which tier.")] = Tier.BRONZE,
+    tier: Annotated[
+        Tier | None, typer.Option("--tier", help="Up to which tier; default: `omnibridge_tier` of the pyproject.toml.")
+    ] = None,
     file: Annotated[Path, typer.Option("--examples", help="The file with its settings and examples.")] = Path(
         "tests/conformance.py"
     ),
@@ -54,6 +58,7 @@ def check_connector_command(
     if len(given) != 1:
         raise ConfigError(f"it must have one Conformance with connector={name!r}, not {len(given)}", where=str(file))
     subject = Subject(name, given[0], file.resolve().parent, write_golden)
+    tier = tier or _asked_by_project(subject.home)
     results = [run_check(check, subject) for check in checks_of(tier)]
     reached = _reached(results, tier)
     if record and reached is not None:
@@ -65,6 +70,38 @@ def check_connector_command(
     else:
         _tell(name, tier, reached, results)
     raise typer.Exit(0 if reached is tier else 1)
+
+
+def _asked_by_project(home: Path) -> Tier:
+    """What `omnibridge_tier` says in the nearest pyproject.toml, as for pytest. Raises ConfigError when it is none."""
+    file = next((file for folder in (home, *home.parents) if (file := folder / "pyproject.toml").is_file()), None)
+    if file is None:
+        return Tier.BRONZE
+    try:
+        return _Project.model_validate(tomllib.loads(file.read_text("utf-8"))).tool.pytest.ini_options.omnibridge_tier
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"it is no TOML: {error}", where=str(file)) from None
+    except ValidationError:
+        remedy = f"one of {', '.join(Tier)}, in [tool.pytest.ini_options]"
+        raise ConfigError("its `omnibridge_tier` is no tier", where=str(file), remedy=remedy) from None
+
+
+class _Options(BaseModel):
+    omnibridge_tier: Tier = Tier.BRONZE
+
+
+class _Pytest(BaseModel):
+    ini_options: _Options = _Options()
+
+
+class _Tools(BaseModel):
+    pytest: _Pytest = _Pytest()
+
+
+class _Project(BaseModel):
+    """The part of a pyproject.toml that matters here."""
+
+    tool: _Tools = _Tools()
 
 
 def _reached(results: Sequence[Result], tier: Tier) -> Tier | None:
@@ -100,6 +137,9 @@ def _tell(name: str, tier: Tier, reached: Tier | None, results: Sequence[Result]
     missed = [result for result in results if not result.good]
     for result in missed:
         check = result.check
+        if result.end is End.BLOCKED:
+            say(f"{check.tier} {check.id}: not tried, as {result.told}\n")
+            continue
         say(f"{check.tier} {check.id}: {result.end}\n  {_indented(result.told)}")
         say(f"  What must hold: {check.means}\n  Why:            {check.why}\n  Mend it:        {check.mend}\n")
     for result in results:
@@ -114,10 +154,18 @@ def _tell(name: str, tier: Tier, reached: Tier | None, results: Sequence[Result]
         *([f"{len(missed)} do not"] if missed else []),
     ]
     say(", ".join(parts) + ".")
+    waiting = sum(result.end is End.BLOCKED for result in missed)
+    if waiting:
+        first = ", ".join(result.check.id for result in missed if result.end is End.MISSED)
+        say(f"{waiting} could not be tried. Mend first: {first}.")
     if reached is None:
         say(f"{name} reaches no tier yet.")
+    elif reached is not tier:
+        say(f"{name} reaches {reached}. {reached.meaning} It was to reach {tier}.")
     else:
-        say(f"{name} reaches {reached}. {reached.meaning}" + ("" if reached is tier else f" It was to reach {tier}."))
+        above = next((one for one in Tier if one not in tier.includes), None)
+        tried = f" {above.capitalize()} was not tried: --tier {above}." if above else ""
+        say(f"{name} holds {reached}. {reached.meaning}{tried}")
 
 
 def _indented(text: str) -> str:

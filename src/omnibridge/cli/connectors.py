@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from omnibridge.cli.app import AsJson, app
-from omnibridge.cli.output import show
+from omnibridge.cli.output import say, write_json
 from omnibridge.connector import AnyConnector
 from omnibridge.registry import Registry
 from omnibridge.testing.conformance import Known, known_tier
 
 __all__ = ["connectors_command"]
+
+_WIDTH = 80
 
 
 @app.command("connectors")
@@ -30,10 +34,26 @@ def connectors_command(as_json: AsJson = False) -> None:
         }
         for found in Registry().installed()
     ]
-    columns = ["name", "package", "api", "tier", "can", "takes"]
-    if any(row["problem"] for row in rows):
-        columns.append("problem")
-    show("Connectors", rows, as_json=as_json, columns=columns)
+    if as_json:
+        write_json(rows)
+        return
+    if not rows:
+        say("Connectors: none")
+    for row in rows:
+        api = f", API {row['api']}" if row["api"] else ""
+        say(f"{row['name']}  ({row['package']}{api})")
+        for word in ("tier", "can", "takes"):
+            if row[word]:
+                say(_wrapped(f"{word:7}{row[word]}"))
+        if row["problem"]:
+            say(_wrapped(f"DOES NOT LOAD: {row['problem']}"))
+
+
+def _wrapped(text: str) -> str:
+    """Below the name; names of packages and operations stay whole."""
+    return textwrap.fill(
+        text, _WIDTH, initial_indent="  ", subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _tier(known: Known) -> str:

@@ -123,13 +123,15 @@ class TextScreen:
     def __init__(self, *, full: bool = False) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._most = 10_000 if full else _LINES
+        self._connector = "CONNECTOR"
 
     def listening(self, inbox: str, sandbox: str) -> None:
         """Before anything else."""
-        self._say(f"listening at {inbox}/in/CONNECTOR; the sandbox at {sandbox}; Ctrl-C ends it", "dim")
+        self._say(f"listening at {inbox}/in/{self._connector}; the sandbox at {sandbox}; Ctrl-C ends it", "dim")
 
     def began(self, began: Began, changed: Sequence[str], again: Sequence[Again]) -> None:
         """Code is at work."""
+        self._connector = began.connector
         if not changed:
             self._say(f"{began.connector} is at work", "bold")
             self._stages(began.trace, None)

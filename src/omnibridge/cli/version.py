@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from typing import Annotated
+
+import typer
 
 from omnibridge.cli.app import AsJson, app
 from omnibridge.cli.output import say, write_json
 from omnibridge.journal import SCHEMA_VERSION, sqlite_version
 
-__all__ = ["version_command"]
+__all__ = ["version_command", "version_option"]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"omnibridge {version('omnibridge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def version_option(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version runs, and end.")
+    ] = False,
+) -> None:
+    """Connect a company's channels through one canonical model."""
 
 
 @app.command("version")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ __all__ = ["Drive", "Driven", "drive"]
 
 R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
+_FORGOTTEN = "was never awaited"
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -73,8 +75,17 @@ class Drive(Generic[S]):
         return Http(self.key)
 
     def run(self, make: Callable[[Http], Coroutine[object, object, R]]) -> Driven[R]:
-        """Drive `make(http)` to its end."""
-        coroutine = make(self.http())
+        """Drive `make(http)` to its end. Raises TypeError where it made an effect and did not await it."""
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            done = self._driven(make(self.http()))
+        for one in heard:
+            if _FORGOTTEN in str(one.message):
+                raise TypeError(f"{one.message}: it did nothing, as `await` is missing")
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return done
+
+    def _driven(self, coroutine: Coroutine[object, object, R]) -> Driven[R]:
         done: Driven[Any] = Driven(None, [], [], [])
         answer: Any = None
         failure: Exception | None = None

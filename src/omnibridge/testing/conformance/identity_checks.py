@@ -29,8 +29,9 @@ from omnibridge.errors import ConfigError, InvalidMessage
 from omnibridge.journal import NewInbox, Origin
 from omnibridge.testing.bridge import TestBridge
 from omnibridge.testing.clock import ManualClock
-from omnibridge.testing.conformance.check import silver
+from omnibridge.testing.conformance.check import Check, End, run_check, silver
 from omnibridge.testing.conformance.given import Arrival
+from omnibridge.testing.conformance.inbound_checks import events_valid, signature_valid
 from omnibridge.testing.conformance.secrets import secrets_of
 from omnibridge.testing.conformance.subject import CHANNEL, Blocked, Missed, NotApplicable, Subject
 from omnibridge.testing.conformance.toml import channel_toml
@@ -205,8 +206,10 @@ def one_event(subject: Subject) -> None:
         raise Missed("conformance.py has no `change`: change one thing that " + ", ".join(ways) + " tell")
     alone: dict[str, Happened] = {}
     for way in [way for way in ways if way != "read"]:
-        alone[way] = _counted(way, anyio.run(_happens, subject, [way]))
+        alone[way] = _counted(way, _told_by(subject, [way]))
         if not alone[way]:
+            if way == "poll":
+                _polled(subject)
             raise Missed(f"the {way} tells nothing of the `change`")
     first, *others = alone
     for other in others:
@@ -217,8 +220,7 @@ def one_event(subject: Subject) -> None:
                 raise Missed(f"{name[0]} has one id by {first} and another by {other}")
     main = ways[0]
     for order in (ways, [*reversed([way for way in ways if way != "read"]), *(way for way in ways if way == "read")]):
-        together = anyio.run(_happens, subject, order)
-        both = _counted(", then ".join(order), together)
+        both = _counted(", then ".join(order), _told_by(subject, order))
         missing = alone[main].keys() - both.keys()
         if missing:
             raise Missed(f"{', then '.join(order)}: no {', '.join(sorted(name for name, _ in missing))}")
@@ -231,6 +233,36 @@ def _counted(way: str, happened: Sequence[tuple[str, str | None, str]]) -> Happe
             raise Missed(f"{way}: {type_} happens twice")
         found[type_, subject] = id_
     return found
+
+
+class _Unusable(Exception):
+    """What is told of the change is refused. `check` says whether the same happens to the examples."""
+
+    def __init__(self, seen: str, check: Check) -> None:
+        super().__init__(seen)
+        self.check = check
+
+
+def _told_by(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str | None, str]]:
+    """What happens. Where it is refused, the change is to blame only if the examples are not refused as well."""
+    try:
+        return anyio.run(_happens, subject, ways)
+    except _Unusable as refused:
+        if run_check(refused.check, subject).end not in (End.PASSED, End.NOT_APPLICABLE):
+            raise Blocked(refused.check.id) from None
+        raise Missed(f"the `change` of conformance.py is not understood. By {refused}") from None
+
+
+def _polled(subject: Subject) -> None:
+    """Raises Missed when a poll fails after the change, so that it could tell nothing."""
+    sandbox = subject.sandbox()
+    assert subject.given.change is not None
+    subject.given.change(subject.settings, sandbox)
+    for poll in subject.polls:
+        try:
+            subject.poll(poll, sandbox)
+        except Exception as error:
+            raise Missed(f"the poll {poll.name!r} fails after the `change`: {type(error).__name__}: {error}") from error
 
 
 async def _happens(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str | None, str]]:
@@ -264,8 +296,8 @@ async def _happens(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str
                 await bridge.settle(every + 60)
             else:
                 await _look(subject, bridge, sandbox, arrivals, clock)
-        if await bridge.journal.inbox(state="invalid", limit=1):
-            raise Blocked("events-valid")
+        for row in await bridge.journal.inbox(state="invalid", limit=1):
+            raise _Unusable(f"{', then '.join(ways)}: the core cannot process what is told: {row.error}", events_valid)
         fresh = [s.event for s in await bridge.journal.events(limit=500) if s.event.id not in known]
         return [(event.name, event.subject, event.id) for event in fresh]
 
@@ -279,7 +311,8 @@ async def _arrive(subject: Subject, bridge: TestBridge, arrival: Arrival, clock:
         CHANNEL, signed.path_secret, "POST", urlsplit(signed.url).query, signed.headers, signed.body
     )
     if reply.status >= 300:
-        raise Blocked("signature-valid")
+        said = reply.body.decode("utf-8", "replace")
+        raise _Unusable(f"the webhook {arrival.name} is answered {reply.status}: {said}", signature_valid)
 
 
 async def _look(

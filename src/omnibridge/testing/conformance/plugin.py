@@ -131,8 +131,10 @@ class Kit:
 
 
 def report_text(result: Result) -> str:
-    """A miss for people: what was seen, what must hold, why, and how to mend it."""
+    """A miss for people: what was seen, what must hold, why, and how to mend it; a line for what was not tried."""
     check = result.check
+    if result.end is End.BLOCKED:
+        return f"{result.connector} was not tried on `{check.id}` ({check.tier}): {result.told}"
     return (
         f"{result.connector} misses `{check.id}` ({check.tier}): {result.told}\n\n"
         f"What must hold: {check.means}\nWhy:            {check.why}\nMend it:        {check.mend}"
