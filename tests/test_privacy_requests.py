@@ -13,11 +13,14 @@ from small_shop import ShopSandbox, one_shop, seen, small_shop, webhook
 from structlog.testing import capture_logs
 
 from omnibridge.bridge import Bridge
+from omnibridge.clock import SystemClock
 from omnibridge.config import load
 from omnibridge.connector import Delivery, Http, Receipt, deliver
 from omnibridge.errors import StorageError
-from omnibridge.journal import ErasureState
-from omnibridge.model import Customer, EraseCustomer, Order, full_type
+from omnibridge.event import Event
+from omnibridge.journal import ClearSeal, ErasureState, open_journal
+from omnibridge.model import Customer, EraseCustomer, Order, PrivacyRequest, full_type
+from omnibridge.privacy import privacy_handler
 from omnibridge.registry import Registry
 from omnibridge.testing import SandboxTransport
 
@@ -206,3 +209,14 @@ async def test_all_that_a_channel_told_is_for_an_operator_to_erase(tmp_path):
         [dead] = await bridge.journal.deliveries(state="dead")
         assert dead.last is not None
         assert "for an operator to do" in str(dead.last.text)
+
+
+async def test_a_request_that_is_taken_again_while_its_erasure_runs_starts_nothing():
+    """As after a crash before the delivery was noted as done."""
+    async with open_journal(None, seal=ClearSeal(), clock=SystemClock()) as journal:
+        handler = privacy_handler(journal, lambda: None)
+        data = PrivacyRequest(emails=(EMAIL,))
+        event = Event.make(full_type("erasure.requested"), data, id="1", source="/shop")
+        for _ in range(2):
+            await handler.function(data, event)
+        assert len(await journal.erasures()) == 1
