@@ -76,7 +76,7 @@ class Running:
         finally:
             connection.close()
 
-    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Exit code, and what it said to people."""
         self.process.send_signal(number)
         code = self.process.wait(30)
@@ -270,7 +270,7 @@ def test_the_second_of_an_entity_is_compared_with_the_first_and_fits_a_page(acme
         if "as #1" in line and "canonical" in line:
             said.append(running.stdout.readline().rstrip("\n"))
             break
-    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)  # SIGINT is ignored below a shell that runs things in the background
     assert running.wait(30) == 130
     running.stdout.close()
     assert said[-2:] == ["  canonical  as #1, but", '             ~ [0].entity.given_name "Sam" -> "Some"']
