@@ -71,7 +71,7 @@ async def test_the_callback_of_a_sender_is_never_called():
             callback = ("webhook-request-callback", "https://till.example.com/confirm?key=k")
             await request(running, "OPTIONS", ("webhook-request-origin", origin), callback)
         await running.settle(60)  # an unknown host would refuse the connection, and somebody would say so
-        assert [worker.outcomes for worker in running.workers.values()] == [{}]
+        assert not any(worker.outcomes for worker in running.workers.values())
 
 
 @pytest.mark.parametrize("query", ["", f"?access_token={TOKEN}", f"?a=b&access%5Ftoken={TOKEN}&c"])
