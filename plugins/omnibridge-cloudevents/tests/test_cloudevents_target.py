@@ -60,7 +60,7 @@ async def test_who_asks_is_told_at_once_and_only_the_known_may(more, asked, orig
         assert answer.headers.get("webhook-allowed-origin") == origin
         assert answer.headers.get("webhook-allowed-rate") == rate
         await running.settle(60)
-        assert [worker.outcomes for worker in running.workers.values()] == [{}, {}]  # nobody is called back
+        assert not any(worker.outcomes for worker in running.workers.values())  # nobody is called back
 
 
 @pytest.mark.parametrize("query", ["", f"?access_token={TOKEN}", f"?a=b&access%5Ftoken={TOKEN}&c=d"])
