@@ -136,10 +136,12 @@ class Vendor(Sandbox):
         if self.keyed and key in self.answers:
             return self.answers[key]
         table = self.notes if request.path == "/notes" else self.made
-        if self.upsert:
-            table[:] = [record for record in table if record["ours"] != body["ours"]]
-        table.append({**body, "id": f"{request.path}-{len(table) + 1}"})
-        answer = json_response(table[-1])
+        there = next((record for record in table if record["ours"] == body["ours"]), None) if self.upsert else None
+        if there is not None:
+            there.update(body)  # replaced, with the id that it has
+        else:
+            table.append(there := {**body, "id": f"{request.path}-{len(table) + 1}"})
+        answer = json_response(there)
         self.answers[key] = answer
         return answer
 
