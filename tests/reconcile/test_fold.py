@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from told import NOW, SHOP, TILL, Told
 
@@ -54,6 +54,16 @@ def play(steps: list[Any], owners: dict[str, str]) -> Told:
 
 
 @given(st.lists(news | wrote, max_size=12), owned)
+@example(
+    [
+        ("news", "crm", {"given_name": None}, 0),
+        ("news", "shop", {"given_name": None}, 0),
+        ("wrote", "shop", 2, 0),
+        ("news", "crm", {"given_name": None}, 0),
+        ("news", "shop", {"given_name": ""}, 0),
+    ],
+    {},
+)
 def test_what_is_kept_step_by_step_is_the_fold_over_all_claims(steps, owners):
     told = play(steps, owners)
     entity, sources = fold("customer", told.shadows(), owners.get)

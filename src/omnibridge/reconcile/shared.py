@@ -50,7 +50,7 @@ def take(
             # The first sight of nothing is the weakest claim: who never had a value has not removed the others'.
             when = 0 if field not in before and value in EMPTY else at
         else:
-            when = max(at, _made(had) + 1)  # whoever changes something knew it
+            when = max(at, _known(had) + 1)  # whoever changes something knew it
         if (
             source is not None
             and source.channel != channel
@@ -120,6 +120,11 @@ def lay_over(fields: Iterable[str], changed: Json, claims: Claims) -> None:
 def _made(claim: int | Written) -> int:
     """When what a channel has came to be there."""
     return claim if isinstance(claim, int) else claim[0]
+
+
+def _known(claim: int | Written) -> int:
+    """The time of the newest that a channel has known: what is there, or its own word that we wrote over."""
+    return claim if isinstance(claim, int) else max(claim[0], claim[1] if len(claim) > 1 else 0)
 
 
 def copied(before: Json, said: Json, claims: Claims, made: int, versions: tuple[str | None, str | None]) -> None:
