@@ -165,6 +165,8 @@ async def lost(path: Path, facts: Facts) -> list[str]:
             cursor = await journal.cursor("poll", "c")
     except StorageError as error:
         return [str(error)]
+    except Exception as error:  # a page that was never written can hold anything
+        return [f"unreadable ({type(error).__name__}): what it held is lost"]
     found += [f"accepted {number} is lost" for number in facts.accepted if number not in orders]
     found += [f"processed {number} is lost" for number in facts.processed if orders.get(number) != "done"]
     found += [f"settled {name} is lost" for name in facts.settled if name not in written]
