@@ -222,8 +222,15 @@ class ReadRunner:
             for call in calls:
                 call.error = read_error(error)
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        # On a damaged page ending fails too. What was read stays read; a connection that stays within its transaction
+        # fails the reads that follow, one by one and said to their callers.
+        for end in ("COMMIT", "ROLLBACK"):
             if self._db.in_transaction:
-                self._db.execute("COMMIT")
+                with suppress(apsw.Error):
+                    self._db.execute(end)
 
     def rest(self) -> None:
         """Nothing."""
@@ -271,7 +278,11 @@ class WorkThread:
             else:
                 last = True
             if calls:
-                runner.run(calls)
+                try:
+                    runner.run(calls)
+                except Exception as error:  # a bug; but nobody may wait for ever for a thread that has ended
+                    for call in calls:
+                        call.error = error
                 self._hop.release(calls)
                 runner.rest()
         runner.close()
