@@ -316,7 +316,7 @@ class Bridge:
         return await permissions(self.journal, self.config.channels, contact)
 
     async def context(self, customer: str, *, before: int | None = None, limit: int = 50) -> Card:
-        """The card of a customer: profile, timeline, open orders, conversation, consents.
+        """The card of a customer: profile, timeline, open orders, conversation, consents, points, gift cards.
 
         `customer` as `customers.find` takes it. Raises UnknownItem where it leads to nobody, or to several.
         """

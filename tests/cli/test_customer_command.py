@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import anyio
+from small_shop import seen, small_shop, webhook
+
+from omnibridge.bridge import Bridge
+from omnibridge.config import load
+from omnibridge.model import Entity, GiftCard, LoyaltyAccount
+from omnibridge.registry import Registry
+
+
+async def hear(folder: Path, *entities: Entity) -> None:
+    async with Bridge(load(folder / "bridge.toml", {}, Registry([small_shop()]))) as bridge:
+        made = webhook(*(seen(entity, str(place), 1) for place, entity in enumerate(entities)))
+        reply = await bridge.ingress.webhook("shop", None, "POST", "", made.headers, made.body)
+        assert reply.status == 200
+        await bridge.idle()
+
 
 def test_the_card_for_people(journal, run):
     ended = run("customer", "shop:1")
@@ -24,3 +42,19 @@ def test_nobody_is_a_message(journal, run):
     ended = run("customer", "shop:99")
     assert ended.code == 1
     assert "nobody is known by that" in ended.err
+
+
+def test_points_and_gift_cards_are_shown(journal, run):
+    ann = {"kind": "customer", "external_id": "1"}
+    money = {"amount": "150.00", "currency": "DKK"}
+    anyio.run(
+        hear,
+        journal,
+        LoyaltyAccount.model_validate({"balance": "28", "program": "gold", "customer": ann}),
+        GiftCard.model_validate({"state": "active", "last_four": "4711", "balance": money, "customer": ann}),
+    )
+    ended = run("customer", "shop:1")
+    assert "gold" in ended.out
+    assert "28" in ended.out
+    assert "4711" in ended.out
+    assert "150.00 DKK" in ended.out

@@ -40,6 +40,11 @@ IMPERSONAL = {
     "Return": {"state_raw", "created_at", "updated_at"},
     "ReturnLine": {"line_external_id", "sku"},
     "Refund": {"state_raw", "created_at", "updated_at"},
+    "LoyaltyAccount": {"program", "enrolled_at", "created_at", "updated_at"},
+    "LoyaltyEntry": {"id", "kind_raw", "source", "at"},
+    "PointsDiscrepancy": {"rule"},
+    "GiftCard": {"state_raw", "expires_at", "created_at", "updated_at"},
+    "GiftCardActivity": {"id", "kind_raw", "at"},
 }  # fmt: skip
 ABOUT_NOBODY = {"product", "inventory", "location"}
 
@@ -101,7 +106,7 @@ def test_the_walk_sees_what_it_should():
     assert not textual(bool | None)
 
 
-@pytest.mark.parametrize("kind", ["order", "fulfilment", "payment", "return", "refund"])
+@pytest.mark.parametrize("kind", ["order", "fulfilment", "payment", "return", "refund", "loyalty", "giftcard"])
 def test_what_is_left_is_still_one_of_its_kind(kind):
     data = example({"order": "order.placed", "return": "return.requested"}.get(kind, f"{kind}.created"))
     left = without_person(kind, data)

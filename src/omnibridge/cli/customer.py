@@ -23,7 +23,7 @@ def customer_command(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How much of the timeline.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show a customer: profile with the source of each field, open orders, conversation, consents, timeline."""
+    """Show a customer: profile with its sources, open orders, conversation, consents, points, gift cards, timeline."""
 
     async def read() -> Card:
         async with attached(config) as journal:
@@ -54,6 +54,15 @@ def _show(found: Card) -> None:
     if found.consents:
         consents = [(c.contact, c.medium, c.purpose, c.state, _time(c.since)) for c in found.consents]
         table("Consents", ["contact", "medium", "purpose", "state", "since"], consents)
+    if found.points:
+        held = [(p.channel, p.program, p.balance, p.lifetime, _time(p.at)) for p in found.points]
+        table("Points", ["channel", "program", "balance", "ever earned", "since"], held)
+    if found.gift_cards:
+        cards = [
+            (g.channel, g.last_four, g.state, f"{g.balance.amount} {g.balance.currency}" if g.balance else None)
+            for g in found.gift_cards
+        ]
+        table("Gift cards", ["channel", "last four", "state", "left"], cards)
     table(
         "Timeline",
         ["at", "event", "channel", "what"],

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from omnibridge.customer.ledger import Permission, in_force
+from omnibridge.customer.points import HELD, GiftMoney, Points, gift_money, points
 from omnibridge.event import Event
 from omnibridge.journal import CONTACT, Journal, Person, StoredEvent
 from omnibridge.model import (
@@ -62,6 +63,7 @@ class Card(Model):
     """One customer, whole. `roots` are all ids that ever meant them, `id` the one in force.
 
     `orders` are those that are still open, newest first. `conversation` is the newest thread, oldest message first.
+    `points` and `gift_cards` are what each system keeps for them.
     `timeline` is newest first; `more` goes to the next page (`before`), None at the end of it.
     """
 
@@ -72,6 +74,8 @@ class Card(Model):
     orders: tuple[Order, ...] = ()
     conversation: tuple[Message, ...] = ()
     consents: tuple[Permission, ...] = ()
+    points: tuple[Points, ...] = ()
+    gift_cards: tuple[GiftMoney, ...] = ()
     timeline: tuple[Happening, ...] = ()
     more: int | None = None
 
@@ -93,14 +97,17 @@ class _Message(BaseModel):
 
 
 async def card(journal: Journal, person: Person, *, before: int | None = None, limit: int = PAGE) -> Card:
-    """What is known about a customer, in four reads however much it is; `before` is a card's `more`."""
+    """What is known about a customer; `before` is a card's `more`.
+
+    Four reads, however much it is, and two for each loyalty account and gift card.
+    """
     key = (Customer.KIND, person.id)
     stored = (await journal.entities([key])).get(key)
     profile = _Profile.model_validate_json(stored[0]) if stored is not None else _Profile()
     contacts = list(dict.fromkeys(_contacts(profile.entity)))
     about = await journal.about(
         [*person.roots, *(CONTACT + contact for contact in contacts)],
-        kinds={Order.KIND: _ORDERS, Message.KIND: _MESSAGES},
+        kinds={Order.KIND: _ORDERS, Message.KIND: _MESSAGES, **HELD},
         before=before,
         limit=limit + 1,
     )
@@ -120,6 +127,8 @@ async def card(journal: Journal, person: Person, *, before: int | None = None, l
         orders=tuple(order for order in orders if order is not None and _open(order)),
         conversation=_thread([message for message in messages if message is not None]),
         consents=tuple(await in_force(journal, contacts)),
+        points=await points(journal, about.entities),
+        gift_cards=await gift_money(journal, about.entities),
         timeline=tuple(_happening(event) for event in page),
         more=page[-1].seq if len(about.events) > limit else None,
     )

@@ -27,9 +27,11 @@ from omnibridge.model.contact import (
 from omnibridge.model.customer import Customer
 from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment, FulfilmentLine, FulfilmentMethod, FulfilmentState
+from omnibridge.model.gift_card import GiftCard, GiftCardAct, GiftCardActivity, GiftCardState
 from omnibridge.model.identity import canonical_id, event_id
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
+from omnibridge.model.loyalty import LoyaltyAccount, LoyaltyEntry, LoyaltyKind, PointsDiscrepancy
 from omnibridge.model.message import Command, Direction, Media, Message, MessageState, SendMessage
 from omnibridge.model.money import Amount, Currency, Money, Quantity, decimal_text, minor_digits
 from omnibridge.model.order import (
@@ -46,6 +48,7 @@ from omnibridge.model.order import (
 )
 from omnibridge.model.payment import Payment, PaymentMethod, PaymentState
 from omnibridge.model.personal import PERSONAL, WHOLLY, without_person
+from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Price, Product, ProductStatus, Variant
 from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
@@ -57,6 +60,7 @@ __all__ = [
     "PREFIX",
     "WHOLLY",
     "Address",
+    "AdjustPoints",
     "Amount",
     "Basis",
     "Command",
@@ -78,9 +82,16 @@ __all__ = [
     "FulfilmentMethod",
     "FulfilmentState",
     "FulfilmentStatus",
+    "GiftCard",
+    "GiftCardAct",
+    "GiftCardActivity",
+    "GiftCardState",
     "Instant",
     "InventoryLevel",
     "Location",
+    "LoyaltyAccount",
+    "LoyaltyEntry",
+    "LoyaltyKind",
     "Media",
     "Medium",
     "Message",
@@ -96,6 +107,7 @@ __all__ = [
     "PaymentState",
     "PaymentStatus",
     "Phone",
+    "PointsDiscrepancy",
     "Price",
     "PrivacyRequest",
     "Product",

@@ -15,11 +15,14 @@ from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
 from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment
+from omnibridge.model.gift_card import GiftCard
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
+from omnibridge.model.loyalty import LoyaltyAccount
 from omnibridge.model.message import Command, Message, SendMessage
 from omnibridge.model.order import Order
 from omnibridge.model.payment import Payment
+from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Product
 from omnibridge.model.returns import Refund, Return
@@ -101,6 +104,27 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
         "changed": "The stock of a variant at a location is different from before.",
         "deleted": "A variant is no longer kept at a location.",
     },
+    LoyaltyAccount: {
+        "created": "A customer has a loyalty account that was not known before.",
+        "earned": "A customer earned points.",
+        "spent": "A customer exchanged points for a reward.",
+        "returned": "Points came back from a reward that was not taken.",
+        "expired": "Points were lost by age.",
+        "adjusted": "Points were given or taken in another way.",
+        "updated": "Something else about a loyalty account changed.",
+        "deleted": "A system no longer has this loyalty account.",
+    },
+    GiftCard: {
+        "created": "There is a gift card that was not known before.",
+        "activated": "A gift card can be paid with, for the first time or again.",
+        "loaded": "Money was put on a gift card.",
+        "redeemed": "Something was paid with a gift card.",
+        "refunded": "Money went back onto a gift card.",
+        "blocked": "A gift card cannot be paid with for now.",
+        "deactivated": "A gift card has ended.",
+        "updated": "A gift card changed in another way.",
+        "deleted": "A system no longer has this gift card.",
+    },
     Message: {
         "received": "A person wrote to the company.",
         "accepted": "A channel took a message for sending.",
@@ -121,7 +145,9 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
 ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS}
 """Entity kind → model."""
 
-COMMANDS: Mapping[str, type[Command]] = {command.KIND: command for command in (SendMessage, EraseCustomer)}
+COMMANDS: Mapping[str, type[Command]] = {
+    command.KIND: command for command in (SendMessage, EraseCustomer, AdjustPoints)
+}
 """Command kind (`message.send`) → model."""
 
 NOTICES: Mapping[str, tuple[type[BaseModel], str]] = {

@@ -23,6 +23,11 @@ def _dkk(amount: str) -> dict[str, str]:
     return {"amount": amount, "currency": "DKK"}
 
 
+_EARNED = {"id": "e1", "kind": "earned", "points": "30", "order": _ORDER, "at": "2026-11-21T10:00:00Z"}
+_SPENT = {"id": "e2", "kind": "redeemed", "points": "-20", "at": "2026-11-21T11:00:00Z"}
+_LOADED = {"id": "a1", "kind": "loaded", "amount": _dkk("200.00"), "at": "2026-11-21T10:00:00Z"}
+_PAID_WITH = {"id": "a2", "kind": "redeemed", "amount": _dkk("-50.00"), "payment": _PAYMENT}
+
 _DATA: Mapping[str, Mapping[str, Any]] = {
     "customer": {
         "id": _CUSTOMER["id"],
@@ -100,7 +105,33 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "state": "queued",
         "customer": _CUSTOMER,
     },
+    "loyalty": {
+        "customer": _CUSTOMER,
+        "phone": "+4533123456",
+        "program": "7c2e9a4b",
+        "balance": "30",
+        "lifetime": "30",
+        "entries": [_EARNED],
+        "complete": True,
+        "updated_at": "2026-11-21T10:00:00Z",
+    },
+    "giftcard": {
+        "state": "active",
+        "digital": True,
+        "last_four": "4711",
+        "balance": _dkk("200.00"),
+        "customer": _CUSTOMER,
+        "activities": [_LOADED],
+        "complete": True,
+    },
     "location": {"name": "Example Shop", "address": _ADDRESS, "timezone": "Europe/Copenhagen", "active": True},
+    "command.loyalty.adjust": {
+        "customer": _CUSTOMER,
+        "phone": "+4533123456",
+        "points": "30",
+        "order": _ORDER,
+        "reason": "bought in the web shop",
+    },
     "command.customer.erase": {
         "customer": _CUSTOMER,
         "emails": ["ann@example.com"],
@@ -162,6 +193,18 @@ _CHANGED: Mapping[str, Mapping[str, Any]] = {
     "return.received": {"state": "received"},
     "refund.completed": {"state": "completed"},
     "refund.failed": {"state": "failed"},
+    "loyalty.created": {"balance": "0", "lifetime": "0", "entries": []},
+    "loyalty.spent": {"balance": "10", "entries": [_EARNED, _SPENT]},
+    "loyalty.returned": {"entries": [_EARNED, _SPENT, {"id": "e3", "kind": "returned", "points": "20"}]},
+    "loyalty.expired": {"balance": "0", "entries": [_EARNED, {"id": "e4", "kind": "expired", "points": "-30"}]},
+    "loyalty.adjusted": {"balance": "35", "entries": [_EARNED, {"id": "e5", "kind": "adjusted", "points": "5"}]},
+    "giftcard.created": {"state": "pending", "balance": _dkk("0.00"), "activities": []},
+    "giftcard.redeemed": {"balance": _dkk("150.00"), "activities": [_LOADED, _PAID_WITH]},
+    "giftcard.refunded": {
+        "activities": [_LOADED, _PAID_WITH, {"id": "a3", "kind": "refunded", "amount": _dkk("50.00")}],
+    },
+    "giftcard.blocked": {"state": "blocked"},
+    "giftcard.deactivated": {"state": "deactivated"},
     "message.received": {
         "direction": "inbound",
         "sender": "+4533123456",

@@ -13,9 +13,12 @@ from omnibridge.model.contact import Address, ContactPoint
 from omnibridge.model.customer import Customer
 from omnibridge.model.erasure import EraseCustomer
 from omnibridge.model.fulfilment import Fulfilment
+from omnibridge.model.gift_card import GiftCard
+from omnibridge.model.loyalty import LoyaltyAccount, LoyaltyEntry
 from omnibridge.model.message import Media, Message, SendMessage
 from omnibridge.model.order import Discount, Order, OrderLine
 from omnibridge.model.payment import Payment
+from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.returns import Refund, Return, ReturnLine
 
@@ -80,6 +83,7 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "phones": "to find the records to erase",
         "records": "the records to erase",
     },
+    AdjustPoints: {"customer": _WHO, "account": _WHO, "phone": _CONTACT, "reason": _WORDS},
     PrivacyRequest: {
         "customer": "whom the request is about",
         "emails": "whom the request is about",
@@ -107,6 +111,9 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
     Return: {"note": _WORDS},
     ReturnLine: {"reason": _WORDS},
     Refund: {"reason": _WORDS},
+    LoyaltyAccount: {"customer": _WHO, "phone": "to find the account at the till, and whose it is"},
+    LoyaltyEntry: {"reason": _WORDS},
+    GiftCard: {"customer": _WHO, "last_four": "to tell the person which of their cards it is"},
 }
 """Model → field → what it is kept for. Every field that can hold text is here or is told of as impersonal by a test."""
 
@@ -119,6 +126,8 @@ _BARE: Mapping[str, tuple[type[Entity], Mapping[str, type[BaseModel]]]] = {
     Payment.KIND: (Payment, {}),
     Return.KIND: (Return, {"lines": ReturnLine}),
     Refund.KIND: (Refund, {"lines": ReturnLine}),
+    LoyaltyAccount.KIND: (LoyaltyAccount, {"entries": LoyaltyEntry}),
+    GiftCard.KIND: (GiftCard, {}),
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 __all__ = ["verbs"]
@@ -55,6 +56,10 @@ _MESSAGE = {
     "cancelled": "failed",
     "read": "read",
 }
+_POINTS = {"earned": "earned", "redeemed": "spent", "returned": "returned", "expired": "expired"}
+_CARDS = {"active": "activated", "blocked": "blocked", "deactivated": "deactivated"}
+_ACTS = frozenset({"loaded", "redeemed", "refunded"})
+_LEDGER_TOLD = frozenset({"balance", "entries", "activities", "complete", "discrepancies", "updated_at"})
 _FIRST = {"fulfilment": "created", "payment": "created", "return": "requested", "refund": "created"}
 
 
@@ -116,6 +121,37 @@ def _message(before: Json, after: Json) -> list[str]:
     return [verb] if not before or _MESSAGE.get(str(before.get("state"))) != verb else ["updated"]
 
 
+def _fresh(before: Json, after: Json, ledger: str) -> Iterator[Json]:
+    """The entries that a ledger has got; none where it is seen for the first time, as its past is no news."""
+    if before.get(ledger) is not None:
+        known = {entry.get("id") for entry in before[ledger]}
+        yield from (entry for entry in after.get(ledger) or () if entry.get("id") not in known)
+
+
+def _loyalty(before: Json, after: Json) -> list[str]:
+    if not before:
+        return ["created"]
+    moved = [entry for entry in _fresh(before, after, "entries") if Decimal(entry["points"])]
+    found = list(dict.fromkeys(_POINTS.get(str(entry.get("kind")), "adjusted") for entry in moved))
+    if not found and before.get("balance") != after.get("balance"):
+        found.append("adjusted")
+    if not found or _others_changed(before, after, _LEDGER_TOLD | {"lifetime"}):
+        found.append("updated")
+    return found
+
+
+def _giftcard(before: Json, after: Json) -> list[str]:
+    if not before:
+        return ["created"]
+    state = str(after.get("state"))
+    found = [_CARDS[state]] if state in _CARDS and _became(before, after, "state", state) else []
+    done = [str(entry.get("kind")) for entry in _fresh(before, after, "activities")]
+    found += [kind for kind in dict.fromkeys(done) if kind in _ACTS]
+    if not found or _others_changed(before, after, _LEDGER_TOLD | {"state", "state_raw"}):
+        found.append("updated")
+    return found
+
+
 def _inventory(before: Json, after: Json) -> list[str]:
     return ["changed"]
 
@@ -125,4 +161,6 @@ _RULES: Mapping[str, Rule] = {
     "consent": _consent,
     "message": _message,
     "inventory": _inventory,
+    "loyalty": _loyalty,
+    "giftcard": _giftcard,
 }

@@ -72,14 +72,14 @@ def _is_object(data: object) -> bool:
 
 
 def _recipient(command: Json) -> str | None:
-    named = [command.get("to"), *(command.get("emails") or ()), *(command.get("phones") or ())]
+    named = [command.get("to"), command.get("phone"), *(command.get("emails") or ()), *(command.get("phones") or ())]
     return next(filter(None, named), None)
 
 
 def _address(data: Json) -> str | None:
     if "direction" in data:
         return data.get("sender" if data["direction"] == "inbound" else "recipient")
-    return data.get("contact") or data.get("buyer_email") or data.get("buyer_phone")
+    return data.get("contact") or data.get("buyer_email") or data.get("buyer_phone") or data.get("phone")
 
 
 def _contact(address: str) -> str:

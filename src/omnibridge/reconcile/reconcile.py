@@ -25,7 +25,7 @@ from omnibridge.journal import (
     opened,
     stamp,
 )
-from omnibridge.model import Consent, Order, canonical_id, event_id, full_type, lookup
+from omnibridge.model import Consent, canonical_id, event_id, full_type, lookup
 from omnibridge.reconcile.consent import judge
 from omnibridge.reconcile.derive import verbs
 from omnibridge.reconcile.fields import flat, whole
@@ -264,10 +264,9 @@ class Reconciler:
                 after[name] = {**after.get(name, {}), **value}
             elif owner == channel.name or key.kind == Consent.KIND or after.get(name) in EMPTY:
                 after[name] = value
-        if isinstance(seen.entity, Order) and owner == channel.name:
-            wrong = [d.model_dump(mode="json") for d in seen.entity.check()]
-            if wrong or after.get("discrepancies"):
-                after["discrepancies"] = wrong
+        found = seen.entity.check() if owner == channel.name else None
+        if found is not None and (found or after.get("discrepancies")):
+            after["discrepancies"] = [one.model_dump(mode="json") for one in found]
         self._changed(turn, before, after, owner)
 
     def _changed(
