@@ -46,7 +46,7 @@ REQUESTS = "omnibridge.privacy"
 
 _log = structlog.get_logger("omnibridge.erasure")
 _COMMAND = f"command.{EraseCustomer.KIND}"
-_EMAILS = ("email", "buyer_email", "contact", "sender", "recipient")
+_EMAILS = ("email", "buyer_email", "contact", "sender", "recipient", "caller", "callee")
 _ASKED, _ERASED, _CANNOT, _FAILED, _BY_HAND = "asked", "erased", "cannot", "failed", "by hand"
 
 

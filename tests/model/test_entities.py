@@ -35,6 +35,7 @@ zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=
 values: dict[typing.Any, st.SearchStrategy[typing.Any]] = {
     str: texts,
     bool: st.booleans(),
+    int: st.integers(0, 2**31),
     Decimal: st.decimals(-(10**9), 10**9, places=3),
     AwareDatetime: st.datetimes(datetime(1900, 1, 1), timezones=zones),  # noqa: DTZ001 - a bound
     date: st.dates(),

@@ -13,7 +13,7 @@ from told import NOW, SHOP, TILL, Told
 from omnibridge.connector import Snapshot
 from omnibridge.errors import InvalidMessage
 from omnibridge.journal import Origin
-from omnibridge.model import Customer, Fulfilment, Message, Money, Order, OrderTotals, Ref
+from omnibridge.model import Call, Customer, Fulfilment, Message, Money, Order, OrderTotals, Ref, Touch
 from omnibridge.reconcile import prepare
 
 names = st.sampled_from([None, "", "Ann", "Bo", "Cy"])
@@ -301,6 +301,31 @@ def test_what_happened_to_a_message(states, expected):
     for version, state in enumerate(states):
         told(SHOP, Message.model_validate({"direction": "outbound", "medium": "sms", "state": state}), "m1", version)
     assert [event.name for event in told.events] == [f"message.{verb}" for verb in expected.split()]
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["queued", "ringing", "in_progress", "completed"], "started updated answered ended"),
+        (["ringing", "no_answer"], "started missed"),
+        (["busy"], "started missed"),
+        (["ringing", "cancelled", "failed"], "started missed updated"),
+    ],
+)
+def test_what_happened_to_a_call(states, expected):
+    told = Told()
+    for version, state in enumerate(states):
+        call = {"direction": "inbound", "caller": "+4533123456", "state": state, "duration": version}
+        told(SHOP, Call.model_validate(call), "c1", version)
+    assert [event.name for event in told.events] == [f"call.{verb}" for verb in expected.split()]
+
+
+@pytest.mark.parametrize("kind", ["opened", "clicked", "bounced", "other"])
+def test_a_touch_is_told_once_and_by_what_it_was(kind):
+    told = Told()
+    for _ in range(2):
+        told(SHOP, Touch.model_validate({"kind": kind, "contact": "ann@example.com"}), "t1")
+    assert [event.name for event in told.events] == [f"touch.{'recorded' if kind == 'other' else kind}"]
 
 
 def test_a_message_that_came_in_is_received_once():

@@ -1,6 +1,7 @@
 """The canonical model: what customers, orders, stock and messages are, whichever system they live in."""
 
 from omnibridge.model.base import Entity, Instant, Model, Ref
+from omnibridge.model.call import Call, CallState, PlaceCall
 from omnibridge.model.catalogue import (
     COMMANDS,
     ENTITIES,
@@ -52,6 +53,7 @@ from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Price, Product, ProductStatus, Variant
 from omnibridge.model.returns import Refund, RefundState, Return, ReturnLine, ReturnState
+from omnibridge.model.touch import Touch, TouchKind
 
 __all__ = [
     "COMMANDS",
@@ -63,6 +65,8 @@ __all__ = [
     "AdjustPoints",
     "Amount",
     "Basis",
+    "Call",
+    "CallState",
     "Command",
     "Conflict",
     "Consent",
@@ -107,6 +111,7 @@ __all__ = [
     "PaymentState",
     "PaymentStatus",
     "Phone",
+    "PlaceCall",
     "PointsDiscrepancy",
     "Price",
     "PrivacyRequest",
@@ -124,6 +129,8 @@ __all__ = [
     "SendMessage",
     "ShippingLine",
     "TaxLine",
+    "Touch",
+    "TouchKind",
     "Variant",
     "canonical_id",
     "catalogue",

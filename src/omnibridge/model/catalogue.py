@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from omnibridge.errors import UnknownItem
 from omnibridge.model.base import Entity
+from omnibridge.model.call import Call, PlaceCall
 from omnibridge.model.conflict import Conflict
 from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
@@ -26,6 +27,7 @@ from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.product import Product
 from omnibridge.model.returns import Refund, Return
+from omnibridge.model.touch import Touch
 from omnibridge.model.upcast import SUPERSEDED, Upcaster
 
 __all__ = [
@@ -135,6 +137,22 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
         "updated": "A message changed in another way.",
         "deleted": "A system no longer has this message.",
     },
+    Call: {
+        "started": "A call began: it rings, or waits to be dialled.",
+        "answered": "Somebody answered a call.",
+        "ended": "A call that was answered is over.",
+        "missed": "A call is over and nobody answered: busy, called off, failed or no answer.",
+        "updated": "A call changed in another way.",
+        "deleted": "A system no longer has this call.",
+    },
+    Touch: {
+        "opened": "Somebody, or their mail program, opened what was sent to them.",
+        "clicked": "Somebody followed a link in what was sent to them.",
+        "bounced": "What was sent to somebody came back.",
+        "recorded": "Somebody did something else with what was sent to them.",
+        "updated": "A touch was corrected.",
+        "deleted": "A system no longer has this touch.",
+    },
     Location: {
         "created": "There is a new location.",
         "updated": "A location changed.",
@@ -146,7 +164,7 @@ ENTITIES: Mapping[str, type[Entity]] = {entity.KIND: entity for entity in _VERBS
 """Entity kind → model."""
 
 COMMANDS: Mapping[str, type[Command]] = {
-    command.KIND: command for command in (SendMessage, EraseCustomer, AdjustPoints)
+    command.KIND: command for command in (SendMessage, PlaceCall, EraseCustomer, AdjustPoints)
 }
 """Command kind (`message.send`) → model."""
 

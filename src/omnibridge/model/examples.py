@@ -124,6 +124,23 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "activities": [_LOADED],
         "complete": True,
     },
+    "call": {
+        "direction": "inbound",
+        "caller": "+4533123456",
+        "callee": "+4533000000",
+        "state": "ringing",
+        "customer": _CUSTOMER,
+        "started_at": "2026-11-21T10:00:00Z",
+    },
+    "touch": {
+        "kind": "opened",
+        "medium": "email",
+        "contact": "customer@example.com",
+        "customer": _CUSTOMER,
+        "campaign": "42694e9e57",
+        "campaign_title": "Autumn news",
+        "at": "2026-11-21T10:00:00Z",
+    },
     "location": {"name": "Example Shop", "address": _ADDRESS, "timezone": "Europe/Copenhagen", "active": True},
     "command.loyalty.adjust": {
         "customer": _CUSTOMER,
@@ -164,6 +181,14 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "medium": "sms",
         "purpose": "transactional",
         "body": "Your order is ready.",
+        "customer": _CUSTOMER,
+    },
+    "command.call.place": {
+        "to": "+4533123456",
+        "purpose": "service",
+        "say": "Your order is ready.",
+        "language": "en",
+        "connect": "+4533000000",
         "customer": _CUSTOMER,
     },
 }
@@ -217,6 +242,12 @@ _CHANGED: Mapping[str, Mapping[str, Any]] = {
     "message.delivered": {"state": "delivered"},
     "message.failed": {"state": "failed", "error_code": "30003", "error_text": "unreachable"},
     "message.read": {"state": "read"},
+    "call.answered": {"state": "in_progress"},
+    "call.ended": {"state": "completed", "duration": 42, "ended_at": "2026-11-21T10:01:00Z"},
+    "call.missed": {"state": "no_answer"},
+    "touch.clicked": {"kind": "clicked", "url": "https://shop.example.com/linen"},
+    "touch.bounced": {"kind": "bounced"},
+    "touch.recorded": {"kind": "other", "kind_raw": "forward"},
 }
 
 

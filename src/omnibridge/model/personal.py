@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from omnibridge.model.base import Entity
+from omnibridge.model.call import Call, PlaceCall
 from omnibridge.model.consent import Consent, Proof
 from omnibridge.model.contact import Address, ContactPoint
 from omnibridge.model.customer import Customer
@@ -21,6 +22,7 @@ from omnibridge.model.payment import Payment
 from omnibridge.model.points import AdjustPoints
 from omnibridge.model.privacy_request import PrivacyRequest
 from omnibridge.model.returns import Refund, Return, ReturnLine
+from omnibridge.model.touch import Touch
 
 __all__ = ["PERSONAL", "WHOLLY", "without_person"]
 
@@ -67,6 +69,13 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "error_text": "a vendor's words, which may repeat an address",
         "conversation": _WHO,
         "customer": _WHO,
+    },
+    Call: {"caller": _CONTACT, "callee": _CONTACT, "recording_url": "where the words are", "customer": _WHO},
+    PlaceCall: {"customer": _WHO, "to": _CONTACT, "say": _WORDS, "connect": _CONTACT},
+    Touch: {
+        "contact": _CONTACT,
+        "customer": _WHO,
+        "url": "which link it was; it may be made for the person",
     },
     Media: {"url": "where the attachment is"},
     SendMessage: {
@@ -117,7 +126,7 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
 }
 """Model → field → what it is kept for. Every field that can hold text is here or is told of as impersonal by a test."""
 
-WHOLLY = frozenset({Customer.KIND, Consent.KIND, Message.KIND})
+WHOLLY = frozenset({Customer.KIND, Consent.KIND, Message.KIND, Call.KIND, Touch.KIND})
 """Kinds of entity of which nothing is left without the person."""
 
 _BARE: Mapping[str, tuple[type[Entity], Mapping[str, type[BaseModel]]]] = {

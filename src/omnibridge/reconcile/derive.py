@@ -60,6 +60,14 @@ _POINTS = {"earned": "earned", "redeemed": "spent", "returned": "returned", "exp
 _CARDS = {"active": "activated", "blocked": "blocked", "deactivated": "deactivated"}
 _ACTS = frozenset({"loaded", "redeemed", "refunded"})
 _LEDGER_TOLD = frozenset({"balance", "entries", "activities", "complete", "discrepancies", "updated_at"})
+_CALL = {
+    "in_progress": "answered",
+    "completed": "ended",
+    "busy": "missed",
+    "no_answer": "missed",
+    "failed": "missed",
+    "cancelled": "missed",
+}
 _FIRST = {"fulfilment": "created", "payment": "created", "return": "requested", "refund": "created"}
 
 
@@ -152,6 +160,18 @@ def _giftcard(before: Json, after: Json) -> list[str]:
     return found
 
 
+def _call(before: Json, after: Json) -> list[str]:
+    verb = _CALL.get(str(after.get("state")))
+    if not before:
+        return ["started", verb] if verb else ["started"]
+    return [verb] if verb and _CALL.get(str(before.get("state"))) != verb else ["updated"]
+
+
+def _touch(before: Json, after: Json) -> list[str]:
+    kind = str(after.get("kind"))
+    return ["updated"] if before else [kind if kind in ("opened", "clicked", "bounced") else "recorded"]
+
+
 def _inventory(before: Json, after: Json) -> list[str]:
     return ["changed"]
 
@@ -160,6 +180,8 @@ _RULES: Mapping[str, Rule] = {
     "order": _order,
     "consent": _consent,
     "message": _message,
+    "call": _call,
+    "touch": _touch,
     "inventory": _inventory,
     "loyalty": _loyalty,
     "giftcard": _giftcard,

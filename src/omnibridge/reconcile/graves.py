@@ -15,8 +15,8 @@ __all__ = ["Grave", "laid_to_rest"]
 Grave = Callable[..., datetime | None]
 """When something was buried: (channel, kind, external id), or (`contact`, address)."""
 
-_BEGINNINGS = ("created_at", "placed_at", "changed_at", "sent_at")
-_ADDRESSES = ("email", "phone", "buyer_email", "buyer_phone", "contact", "sender", "recipient")
+_BEGINNINGS = ("created_at", "placed_at", "changed_at", "sent_at", "started_at", "at")
+_ADDRESSES = ("email", "phone", "buyer_email", "buyer_phone", "contact", "sender", "recipient", "caller", "callee")
 
 
 def laid_to_rest(prepared: Prepared, grave: Grave) -> Prepared | None:

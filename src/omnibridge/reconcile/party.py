@@ -78,7 +78,8 @@ def _recipient(command: Json) -> str | None:
 
 def _address(data: Json) -> str | None:
     if "direction" in data:
-        return data.get("sender" if data["direction"] == "inbound" else "recipient")
+        names = ("sender", "caller") if data["direction"] == "inbound" else ("recipient", "callee")
+        return data.get(names[0]) or data.get(names[1])
     return data.get("contact") or data.get("buyer_email") or data.get("buyer_phone") or data.get("phone")
 
 
