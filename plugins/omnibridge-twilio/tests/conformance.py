@@ -11,7 +11,7 @@ from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import FORM, SIGNATURE_HEADER, sign
 
 from omnibridge.connector import Class, Inbound, Request, Response, json_response
-from omnibridge.model import EraseCustomer, Medium, Purpose, Ref, SendMessage
+from omnibridge.model import EraseCustomer, Medium, PlaceCall, Purpose, Ref, SendMessage
 from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -21,7 +21,8 @@ PERSON, SHOP = "+14155550100", "+15558675310"
 
 def form(**fields: str) -> bytes:
     """A webhook's body."""
-    return urlencode({"AccountSid": ACCOUNT, "SmsSid": fields["MessageSid"], **fields}).encode()
+    older = {"SmsSid": fields["MessageSid"]} if "MessageSid" in fields else {}
+    return urlencode({"AccountSid": ACCOUNT, **older, **fields}).encode()
 
 
 def signed(settings: Twilio, inbound: Inbound) -> Inbound:
@@ -31,11 +32,14 @@ def signed(settings: Twilio, inbound: Inbound) -> Inbound:
 
 
 def account(settings: Twilio) -> TwilioSandbox:
-    """An account with messages on several pages."""
+    """An account with messages and calls on several pages."""
     sandbox = TwilioSandbox(settings, lambda: NOW)
     sandbox.largest_page = 2
     for number in range(5):
         sandbox.incoming(f"+1415555{number:04}", SHOP, f"Hello {number}")
+    sandbox.telephones.largest_page = 2
+    for number in range(3):
+        sandbox.telephones.ring(f"+1415555{number:04}", SHOP, sandbox.webhook_url)
     sandbox.outbox.clear()
     return sandbox
 
@@ -96,6 +100,27 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
             ),
             headers={"content-type": FORM},
         ),
+        Arrival(
+            name="call",
+            body=form(CallSid="CA" + "a" * 32, From=PERSON, To=SHOP, CallStatus="ringing", Direction="inbound"),
+            headers={"content-type": FORM},
+            required=("CallSid", "CallStatus"),
+        ),
+        Arrival(
+            name="call-ended",
+            body=form(
+                CallSid="CA" + "b" * 32,
+                From=SHOP,
+                To=PERSON,
+                CallStatus="completed",
+                Direction="outbound-api",
+                CallDuration="42",
+                SequenceNumber="3",
+                CallbackSource="call-progress-events",
+            ),
+            headers={"content-type": FORM},
+            required=("CallSid", "CallStatus"),
+        ),
     ),
     writes=(
         Write(
@@ -106,6 +131,7 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
             name="sms",
             value=SendMessage(to=PERSON, medium=Medium.SMS, purpose=Purpose.TRANSACTIONAL, body="It is here"),
         ),
+        Write(name="call", value=PlaceCall(to=PERSON, purpose=Purpose.SERVICE, say="It is here", connect=SHOP)),
     ),
     change=change,
     answers=(

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from omnibridge_twilio import CONNECTOR
+from omnibridge_twilio.calls_out import find_call, place
 from omnibridge_twilio.outbound import find, send
-from omnibridge_twilio.reads import poll_messages, probe, read
+from omnibridge_twilio.reads import poll_calls, poll_messages, probe, read
 from omnibridge_twilio.sandbox import TwilioSandbox
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
@@ -23,7 +24,7 @@ from twilio.rest import Client
 
 from omnibridge.connector import Lookup, SandboxRequest
 from omnibridge.errors import Permanent
-from omnibridge.model import Media, Medium, SendMessage
+from omnibridge.model import Media, Medium, PlaceCall, SendMessage
 from omnibridge.testing import Drive
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -92,10 +93,18 @@ def test_all_our_requests_and_all_its_answers_keep_to_the_specification(judged, 
     at.run(lambda http: read(settings, Lookup("message", sid), http))
     at.run(lambda http: probe(settings, http))
     at.run(lambda http: poll_messages(settings, None, http))
-    for method, path in (("GET", ".json"), ("DELETE", f"/Messages/{sid}.json")):
+    call = PlaceCall(to=PERSON, say="Hi é 👍", connect=SHOP)
+    made = at.run(lambda http: place(settings, call, deliver(call), http)).kept[0].external_id
+    assert at.run(lambda http: find_call(settings, call, deliver(call), http)).result is not None
+    judged.telephones.advance(made, "completed", seconds=42)
+    judged.telephones.ring(PERSON, SHOP, judged.webhook_url)
+    at.run(lambda http: read(settings, Lookup("call", made), http))
+    at.run(lambda http: poll_calls(settings, None, http))
+    ends = (("GET", ".json"), ("DELETE", f"/Messages/{sid}.json"), ("DELETE", f"/Calls/{made}.json"))
+    for method, path in ends:
         headers = CONNECTOR.auth.headers(settings, None, at.requests[0], NOW) if CONNECTOR.auth else {}
         assert judged.handle(SandboxRequest(method, settings.account_path + path, headers)).ok
-    assert judged.judged > 15
+    assert judged.judged > 20
 
 
 def test_the_judge_judges(judged, deliver):
@@ -192,6 +201,35 @@ def test_the_vendors_sdk_works_with_the_sandbox(settings, sandbox):
         with pytest.raises(TwilioRestException) as caught:
             stranger.messages(first).fetch()
         assert caught.value.code == 20003
+
+
+def test_the_vendors_sdk_calls_somebody_in_the_sandbox(settings, sandbox):
+    with served(sandbox) as base:
+        client = Client(settings.account_sid, "12345", http_client=Elsewhere(base))
+        words = "<Response><Say>Hi</Say></Response>"
+        made: Any = client.calls.create(
+            to=PERSON,
+            from_=SHOP,
+            twiml=words,
+            status_callback="https://a.example.com",
+            status_callback_event=["ringing"],
+        )
+        assert (made.status, made.direction, made.start_time) == ("queued", "outbound-api", NOW)
+        sandbox.telephones.advance(made.sid, "ringing")
+        assert client.calls(made.sid).fetch().status == "ringing"
+        sandbox.telephones.ring(PERSON, SHOP, sandbox.webhook_url)
+        assert len(client.calls.list(page_size=1)) == 2, "the SDK follows our pages"
+        assert [one.sid for one in client.calls.list(to=PERSON, start_time_after=NOW, status="ringing")] == [made.sid]
+        assert client.calls(made.sid).update(status="completed").status == "completed"
+        assert client.calls(made.sid).delete()
+        for code, ask in (
+            (20404, lambda: client.calls(made.sid).fetch()),
+            (21211, lambda: client.calls.create(to="nobody", from_=SHOP, twiml=words)),
+            (21205, lambda: client.calls.create(to=PERSON, from_=SHOP)),
+        ):
+            with pytest.raises(TwilioRestException) as caught:
+                ask()
+            assert caught.value.code == code
 
 
 def test_the_sandbox_sends_the_fields_that_twilio_sends(make, vendor_specs, deliver):

@@ -53,7 +53,7 @@ def form_of(make, deliver, command, **other):
 
 
 def test_one_slot_takes_commands(settings):
-    slot, _ = CONNECTOR.delivers
+    slot, *_ = CONNECTOR.delivers
     assert isinstance(slot, Deliver)
     assert (slot.accepts, slot.run, slot.find, slot.collapse) == (SendMessage, send, find, False)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from omnibridge_twilio import CONNECTOR, reads
+from omnibridge_twilio import CONNECTOR, sweep
 from omnibridge_twilio.reads import poll_messages, poll_outcomes, probe, read
 from omnibridge_twilio.sandbox import TwilioSandbox
 from omnibridge_twilio.wire import next_page
@@ -23,7 +23,7 @@ PERSON, SHOP = "+14155550100", "+15558675310"
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(reads, "PAGE_SIZE", 2)
+    monkeypatch.setattr(sweep, "PAGE_SIZE", 2)
 
 
 @pytest.fixture

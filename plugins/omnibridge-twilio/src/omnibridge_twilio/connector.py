@@ -17,11 +17,12 @@ from omnibridge.connector import (
     Webhook,
     deliver,
 )
-from omnibridge.model import EraseCustomer, SendMessage
+from omnibridge.model import EraseCustomer, PlaceCall, SendMessage
 from omnibridge_twilio.answers import LIMITS, classify
+from omnibridge_twilio.calls_out import find_call, place
 from omnibridge_twilio.inbound import delivery_id, reply, translate
 from omnibridge_twilio.outbound import erase, find, send
-from omnibridge_twilio.reads import poll_messages, poll_outcomes, probe, read
+from omnibridge_twilio.reads import poll_calls, poll_messages, poll_outcomes, probe, read
 from omnibridge_twilio.sandbox import TwilioSandbox
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import verify
@@ -29,6 +30,7 @@ from omnibridge_twilio.signature import verify
 __all__ = ["CONNECTOR"]
 
 _LEGACY = "an older name of MessageSid, with the same value"
+_CALLBACK = "about the callback and not about the call"
 _OWN = "the channel's own account, the same in every message"
 
 
@@ -46,7 +48,7 @@ def _root(settings: Twilio) -> str:
 
 CONNECTOR: Connector[Twilio] = Connector(
     name="twilio",
-    title="Twilio messaging",
+    title="Twilio messaging and voice",
     settings=Twilio,
     api_version="2010-04-01",
     base_url=_root,
@@ -68,15 +70,29 @@ CONNECTOR: Connector[Twilio] = Connector(
     polls=(
         Poll(name="messages", every=timedelta(minutes=5), run=poll_messages),
         Poll(name="outcomes", every=timedelta(hours=1), run=poll_outcomes),
+        Poll(name="calls", every=timedelta(minutes=15), run=poll_calls),
     ),
     read=read,
-    delivers=(deliver(SendMessage, send, find=find), deliver(EraseCustomer, erase)),
-    emits=("message", "consent", "customer"),
+    delivers=(
+        deliver(SendMessage, send, find=find),
+        deliver(PlaceCall, place, find=find_call),
+        deliver(EraseCustomer, erase),
+    ),
+    emits=("message", "call", "consent", "customer"),
     sandbox=TwilioSandbox,
     dropped={
         "SmsSid": _LEGACY,
         "SmsMessageSid": _LEGACY,
         "SmsStatus": "in a status callback an older name of MessageStatus, with the same value",
+        "Caller*": "older names of From and what is about it, with the same values",
+        "Called*": "older names of To and what is about it, with the same values",
+        "Duration": "whole minutes, as billed; CallDuration has the seconds",
+        "Timestamp": _CALLBACK,
+        "SequenceNumber": _CALLBACK,
+        "CallbackSource": _CALLBACK,
+        "CallToken": "a credential that lets one forward the call",
+        "to_formatted": "repeats `to`",
+        "from_formatted": "repeats `from`",
         "AccountSid": _OWN,
         "ApiVersion": "a constant",
         "account_sid": _OWN,

@@ -1,16 +1,18 @@
-"""Twilio's messaging webhooks: messages that came in, and callbacks about the state of messages that went out."""
+"""Twilio's webhooks: messages that came in, callbacks about messages that went out, and, handed on, calls."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from pydantic import JsonValue, ValidationError
 
-from omnibridge.connector import Inbound, Reply, Snapshot
+from omnibridge.connector import Inbound, Observation, Reply, Snapshot
 from omnibridge.errors import InvalidMessage
 from omnibridge.model import Basis, ConsentState, Direction, Media
+from omnibridge_twilio import twiml
+from omnibridge_twilio.calls import call_delivery_id, call_reply, translate_call
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import is_form
 from omnibridge_twilio.snapshots import (
@@ -24,7 +26,7 @@ from omnibridge_twilio.snapshots import (
 )
 from omnibridge_twilio.wire import address, sid_or_none
 
-__all__ = ["SEND_KEY", "delivery_id", "reply", "send_key", "translate"]
+__all__ = ["SEND_KEY", "callback_url", "delivery_id", "reply", "send_key", "translate"]
 
 SEND_KEY = "delivery"
 """The query parameter of a status callback's address that holds the key of the request that sent the message."""
@@ -48,6 +50,10 @@ def _sid(fields: Mapping[str, str]) -> str | None:
     return None
 
 
+def _is_call(fields: Mapping[str, str]) -> bool:
+    return "CallSid" in fields and _sid(fields) is None
+
+
 def _word(fields: Mapping[str, str]) -> str | None:
     return fields.get("MessageStatus") or fields.get("SmsStatus")
 
@@ -64,8 +70,17 @@ def delivery_id(inbound: Inbound) -> str | None:
         fields = dict(inbound.form()) if is_form(inbound) else {}
     except InvalidMessage:
         return None
+    if _is_call(fields):
+        return call_delivery_id(fields)
     sid = _sid(fields)
     return f"{sid}:{_word(fields) or 'received'}" if sid else None
+
+
+def callback_url(base: str, key: str) -> str:
+    """The channel's address with the send's key in its query, before any connection overrides in the fragment."""
+    parts = urlsplit(base)
+    query = "&".join(text for text in (parts.query, urlencode({SEND_KEY: key})) if text)
+    return urlunsplit(parts._replace(query=query))
 
 
 def send_key(url: str) -> str | None:
@@ -78,12 +93,18 @@ def send_key(url: str) -> str | None:
 
 
 def reply(settings: Twilio, inbound: Inbound) -> Reply:
-    """TwiML that does nothing: other text would be sent to the person, or be the error 12300 in Twilio's debugger."""
-    return Reply(200, b'<?xml version="1.0" encoding="UTF-8"?><Response/>', "text/xml")
+    """TwiML: what becomes of a call, else nothing.
+
+    Other text would be sent to the person, or be the error 12300 in Twilio's debugger.
+    """
+    fields = dict(inbound.form()) if is_form(inbound) else {}
+    if _is_call(fields):
+        return call_reply(settings, fields)
+    return Reply(200, twiml.EMPTY.encode(), twiml.TYPE)
 
 
-def translate(settings: Twilio, inbound: Inbound) -> Sequence[Snapshot]:
-    """The message, who wrote it, and a change of consent. Raises InvalidMessage for anything but a messaging webhook.
+def translate(settings: Twilio, inbound: Inbound) -> Sequence[Observation]:
+    """The message, who wrote it, and a change of consent; or the call. Raises InvalidMessage for any other webhook.
 
     Source: Twilio, "Twilio's request to your incoming message webhook URL" and "Track outbound message status".
     """
@@ -91,10 +112,11 @@ def translate(settings: Twilio, inbound: Inbound) -> Sequence[Snapshot]:
         raise InvalidMessage("messaging webhooks are forms", where="content-type")
     fields = dict(inbound.form())
     sid = _sid(fields)
-    if sid is None:
-        what = "a voice webhook" if "CallSid" in fields else "no MessageSid"
-        raise InvalidMessage(f"not a messaging webhook: {what}", where="body")
     try:
+        if _is_call(fields):
+            return translate_call(fields, send_key(inbound.url))
+        if sid is None:
+            raise InvalidMessage("not a messaging webhook: no MessageSid", where="body")
         if _came_in(fields):
             return _incoming(settings, inbound, sid, fields)
         word = _word(fields)

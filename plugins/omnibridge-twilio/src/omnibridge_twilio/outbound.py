@@ -5,18 +5,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, Upsert, json_bytes
 from omnibridge.errors import Ambiguous, InvalidMessage, Permanent
 from omnibridge.model import Basis, ConsentState, Direction, EraseCustomer, Medium, SendMessage, phone_or_none
 from omnibridge_twilio.answers import refusal, trouble
-from omnibridge_twilio.inbound import SEND_KEY
+from omnibridge_twilio.inbound import callback_url
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.snapshots import OPTED_OUT, consent, message
 from omnibridge_twilio.wire import MessagePage, MessageRecord, address, instant, next_page, parse, sid_or_none
 
-__all__ = ["callback_url", "erase", "find", "form", "send"]
+__all__ = ["erase", "find", "form", "send"]
 
 _PREFIXES = {Medium.SMS: "", Medium.WHATSAPP: "whatsapp:", Medium.RCS: "rcs:"}
 _STEP = "send"
@@ -24,13 +23,6 @@ _SKEW = timedelta(minutes=5)
 _PAGES = 10
 # What Twilio's smart encoding replaces to save segments.
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "..."})
-
-
-def callback_url(base: str, key: str) -> str:
-    """The channel's address with the send's key in its query, before any connection overrides in the fragment."""
-    parts = urlsplit(base)
-    query = "&".join(text for text in (parts.query, urlencode({SEND_KEY: key})) if text)
-    return urlunsplit(parts._replace(query=query))
 
 
 def _recipient(command: SendMessage) -> str:
@@ -180,16 +172,17 @@ async def find(settings: Twilio, command: SendMessage, delivery: Delivery, http:
 
 
 async def erase(settings: Twilio, command: EraseCustomer, delivery: Delivery, http: Http) -> Receipt:
-    """Delete their messages, bodies and media with them (Twilio, Message resource: DELETE). What is gone is done.
+    """Delete their messages, bodies and media with them, and their calls. What is gone is done.
 
     The list of opt-outs of a Messaging Service is Twilio's own and stays: it is what keeps them from being written to.
     """
-    for number, sid in enumerate(command.ids("message")):
+    paths = [f"Messages/{sid}" for sid in command.ids("message")] + [f"Calls/{sid}" for sid in command.ids("call")]
+    for number, path in enumerate(paths):
         response = await http.delete(
-            f"{settings.account_path}/Messages/{sid}.json", step=f"erase-{number}", protection=Upsert()
+            f"{settings.account_path}/{path}.json", step=f"erase-{number}", protection=Upsert()
         )
         if not response.ok and response.status != 404:
-            raise refusal(response, "a message cannot be deleted")
+            raise refusal(response, "a message or call cannot be deleted")
     return Receipt()
 
 

@@ -1,32 +1,35 @@
-"""Reading messages: one by its SID, and lists that close the gaps which missed webhooks leave."""
+"""Reading messages and calls: one by its SID, and lists that close the gaps which missed webhooks leave."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from omnibridge.connector import Cursor, Http, Lookup, Observation, Response, Snapshot
-from omnibridge.errors import InvalidMessage, Permanent
+from omnibridge.errors import Permanent
+from omnibridge.model import Call, Message
 from omnibridge_twilio.answers import refusal
+from omnibridge_twilio.calls import record_call
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.snapshots import record_snapshots
+from omnibridge_twilio.sweep import Listing, sweep
 from omnibridge_twilio.wire import (
+    CallPage,
+    CallRecord,
     MediaItem,
     MediaPage,
     MessagePage,
     MessageRecord,
     address,
-    instant,
-    next_page,
     parse,
     sid_or_none,
 )
 
-__all__ = ["PAGE_SIZE", "poll_messages", "poll_outcomes", "probe", "read"]
+__all__ = ["poll_calls", "poll_messages", "poll_outcomes", "probe", "read"]
 
-PAGE_SIZE = 200
 _NEW = timedelta(minutes=30)
 _FINAL = timedelta(hours=36)
+_TALK = timedelta(hours=25)
 
 
 async def probe(settings: Twilio, http: Http) -> None:
@@ -37,73 +40,61 @@ async def probe(settings: Twilio, http: Http) -> None:
     parse(MessagePage, response)
 
 
-async def read(settings: Twilio, lookup: Lookup, http: Http) -> Sequence[Snapshot]:
-    """A message as it is now, with its media; one that Twilio does not have is told as deleted."""
+async def read(settings: Twilio, lookup: Lookup, http: Http) -> Sequence[Observation]:
+    """A message with its media, or a call, as it is now; one that Twilio does not have is told as deleted."""
     sid = sid_or_none(lookup.external_id)
-    if lookup.kind != "message" or sid is None:
-        raise Permanent(f"Twilio has no {lookup.kind} {lookup.external_id!r}", remedy="only messages can be read")
-    response = await http.get(f"{settings.account_path}/Messages/{sid}.json")
+    folder = {Message.KIND: "Messages", Call.KIND: "Calls"}.get(lookup.kind)
+    if folder is None or sid is None:
+        raise Permanent(
+            f"Twilio has no {lookup.kind} {lookup.external_id!r}", remedy="only messages and calls can be read"
+        )
+    response = await http.get(f"{settings.account_path}/{folder}/{sid}.json")
     if response.status == 404:
-        return (Snapshot.gone("message", sid),)
+        return (Snapshot.gone(lookup.kind, sid),)
     if not response.ok:
-        raise refusal(response, "the message cannot be read")
+        raise refusal(response, f"the {lookup.kind} cannot be read")
+    if lookup.kind == Call.KIND:
+        return record_call(parse(CallRecord, response))
     record = parse(MessageRecord, response)
     return record_snapshots(settings, record, await _media(settings, record, http), await http.now())
 
 
 async def poll_messages(settings: Twilio, cursor: Cursor | None, http: Http) -> None:
     """New messages in both directions, half an hour overlapping: Twilio repeats a webhook only if it cannot connect."""
-    await _sweep(settings, cursor, http, _NEW)
+    await sweep(_MESSAGES, settings, cursor, http, _NEW)
 
 
 async def poll_outcomes(settings: Twilio, cursor: Cursor | None, http: Http) -> None:
     """Messages of the last day and a half again: a final state may come late, and its callback is not repeated."""
-    await _sweep(settings, cursor, http, _FINAL)
+    await sweep(_MESSAGES, settings, cursor, http, _FINAL)
 
 
-async def _sweep(settings: Twilio, cursor: Cursor | None, http: Http, overlap: timedelta) -> None:
-    """Every page of messages sent since the cursor, less `overlap`.
-
-    The list comes newest first, so the cursor stays until the last page, while `next` keeps the place within the list:
-    `{"since": time, "high": newest time seen, "next": query}`. A place that Twilio no longer knows starts the list
-    again. Filtering by time of day is what the API specification's examples of `DateSent>` show.
-    """
-    path = f"{settings.account_path}/Messages.json"
-    now = await http.now()
-    since = _time(cursor, "since") or now - settings.history
-    high = _time(cursor, "high") or since
-    place = _place(cursor)
-    resumed = place is not None
-    first = {"DateSent>": _text(since - overlap), "PageSize": [str(PAGE_SIZE)]}
-    passed: list[dict[str, list[str]]] = []
-    while True:
-        response = await http.get(path, params=place or first)
-        if not response.ok and resumed:
-            place, resumed = None, False
-            continue
-        page, following = _page(response, path)
-        if following is not None and (following in passed or following == place):
-            raise InvalidMessage("the list of messages runs in a circle", where="next_page_uri")
-        seen: list[Observation] = []
-        for record in page.messages:
-            if not _ours(settings, record):
-                continue
-            media = await _media(settings, record, http) if record.direction == "inbound" else None
-            seen += record_snapshots(settings, record, media, now)
-            high = max(high, min(instant(record.date_sent) or high, now))
-        if following is None:
-            await http.emit(seen, {"since": _text(max(since, high))})
-            return
-        await http.emit(seen, {"since": _text(since), "high": _text(high), "next": following})
-        passed.append(following)
-        place, resumed = following, False
+async def poll_calls(settings: Twilio, cursor: Cursor | None, http: Http) -> None:
+    """Calls of the last day again: a call may last that long, and the callback that ends it is not repeated."""
+    await sweep(_CALLS, settings, cursor, http, _TALK)
 
 
-def _page(response: Response, path: str) -> tuple[MessagePage, dict[str, list[str]] | None]:
-    if not response.ok:
-        raise refusal(response, "the messages cannot be listed")
+def _messages(response: Response) -> tuple[Sequence[MessageRecord], str | None]:
     page = parse(MessagePage, response)
-    return page, next_page(page.next_page_uri, path)
+    return page.messages, page.next_page_uri
+
+
+def _calls(response: Response) -> tuple[Sequence[CallRecord], str | None]:
+    page = parse(CallPage, response)
+    return page.calls, page.next_page_uri
+
+
+async def _seen_message(settings: Twilio, record: MessageRecord, http: Http, now: datetime) -> Sequence[Observation]:
+    if not _ours(settings, record):
+        return ()
+    media = await _media(settings, record, http) if record.direction == "inbound" else None
+    return record_snapshots(settings, record, media, now)
+
+
+async def _seen_call(settings: Twilio, record: CallRecord, http: Http, now: datetime) -> Sequence[Observation]:
+    own = record.from_ if record.direction.startswith("outbound") else record.to
+    ours = not settings.own_only or (settings.caller is not None and address(own)[1] == settings.caller)
+    return record_call(record) if ours else ()
 
 
 async def _media(settings: Twilio, record: MessageRecord, http: Http) -> Sequence[MediaItem] | None:
@@ -123,15 +114,7 @@ def _ours(settings: Twilio, record: MessageRecord) -> bool:
     return address(own)[1] in {settings.from_number, settings.whatsapp_from} - {None}
 
 
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _time(cursor: Cursor | None, name: str) -> datetime | None:
-    text = (cursor or {}).get(name)
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
-
-
-def _place(cursor: Cursor | None) -> dict[str, list[str]] | None:
-    place = (cursor or {}).get("next")
-    return {str(name): [str(value) for value in values] for name, values in place.items()} if place else None
+_MESSAGES: Listing[MessageRecord] = Listing(
+    "Messages", "DateSent>", _messages, lambda row: row.date_sent, _seen_message
+)
+_CALLS: Listing[CallRecord] = Listing("Calls", "StartTime>", _calls, lambda row: row.start_time, _seen_call)

@@ -1,4 +1,4 @@
-"""A small imitation of Twilio: messages, media, opt-outs and signed webhooks, in memory."""
+"""A small imitation of Twilio: messages, media, opt-outs, calls and signed webhooks, in memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
-from urllib.parse import urlencode
 
 from omnibridge.connector import (
     Outgoing,
@@ -22,14 +20,12 @@ from omnibridge.connector import (
     parse_form,
     parse_json,
 )
+from omnibridge_twilio.sandbox_answers import Record, error, page, within
+from omnibridge_twilio.sandbox_calls import Telephones
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import FORM, sign
-from omnibridge_twilio.wire import instant
 
 __all__ = ["TwilioSandbox"]
-
-Record = dict[str, Any]
-"""A resource as Twilio tells it."""
 
 _ADDRESS = re.compile(r"((whatsapp|rcs):)?\+[1-9]\d{7,14}")
 _STOP = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit"})
@@ -44,11 +40,6 @@ _MAGIC = {
 _START = frozenset({"start", "unstop", "yes"})
 
 
-def _error(status: int, code: int, message: str) -> Response:
-    more = f"https://www.twilio.com/docs/errors/{code}"
-    return json_response({"code": code, "message": message, "more_info": more, "status": status}, status)
-
-
 def _same(ours: str, theirs: str) -> bool:
     return hmac.compare_digest(ours.encode(), theirs.encode())
 
@@ -58,7 +49,7 @@ class TwilioSandbox(Sandbox):
 
     A sent message stays queued until `advance`; `callbacks` puts several states at once, in any order. No list gives
     more than `largest_page` at once. Twilio's magic
-    numbers of the test credentials, +1500555000x, are refused as there.
+    numbers of the test credentials, +1500555000x, are refused as there. `telephones` has the calls.
     """
 
     def __init__(self, settings: Twilio, now: Callable[[], datetime] | None = None) -> None:
@@ -72,6 +63,7 @@ class TwilioSandbox(Sandbox):
         self._media: dict[str, list[Record]] = {}
         self._callbacks: dict[str, str] = {}
         self._count = 0
+        self.telephones = Telephones(settings, lambda: self.now(), self._sid, self.webhook, self.outbox.append)
 
     # -- people and networks ---------------------------------------------------------------------------------------
 
@@ -165,24 +157,27 @@ class TwilioSandbox(Sandbox):
     # -- the API ---------------------------------------------------------------------------------------------------
 
     def records(self) -> Mapping[str, list[Record]]:
-        """The messages, newest first, and who opted out."""
+        """The messages and calls, newest first, and who opted out."""
         listed = [dict(made) for made in reversed(self._messages.values())]
-        return {"messages": listed, "opt_outs": [{"address": who} for who in sorted(self.opted_out)]}
+        calls = [dict(made) for made in reversed(self.telephones.calls.values())]
+        return {"messages": listed, "calls": calls, "opt_outs": [{"address": who} for who in sorted(self.opted_out)]}
 
     def respond(self, request: SandboxRequest) -> Response:
         """Answer as the 2010-04-01 API does."""
         if not self._authorized(request):
-            return _error(401, 20003, "Authenticate")
+            return error(401, 20003, "Authenticate")
         root = self.settings.account_path
         path, method = request.path, request.method
         if path == f"{root}.json" and method == "GET":
             return self._account()
         if path == f"{root}/Messages.json":
             return self._send(request) if method == "POST" else self._list(request)
+        if call := re.fullmatch(re.escape(root) + r"/Calls(?:/(CA[0-9a-f]{32}))?\.json", path):
+            return self.telephones.respond(request, call[1])
         match = re.fullmatch(re.escape(root) + r"/Messages/([A-Z]{2}[0-9a-f]{32})(/Media)?\.json", path)
         sid = match[1] if match else ""
         if match is None or sid not in self._messages:
-            return _error(404, 20404, f"The requested resource {path} was not found")
+            return error(404, 20404, f"The requested resource {path} was not found")
         if match[2]:
             return self._list_media(sid)
         if method == "DELETE":
@@ -215,22 +210,22 @@ class TwilioSandbox(Sandbox):
             values = parse_json(fields.get("ContentVariables", "{}").encode())
             body = " ".join(["Template", *map(str, values.values())])
         if not to:
-            return _error(400, 21604, "A 'To' phone number is required.")
+            return error(400, 21604, "A 'To' phone number is required.")
         if not _ADDRESS.fullmatch(to):
-            return _error(400, 21211, f"Invalid 'To' Phone Number: {to[:-4]}XXXX")
+            return error(400, 21211, f"Invalid 'To' Phone Number: {to[:-4]}XXXX")
         if not sender and not service:
-            return _error(400, 21603, "A 'From' phone number is required.")
+            return error(400, 21603, "A 'From' phone number is required.")
         if not body and not media:
-            return _error(400, 21602, "Message body is required.")
+            return error(400, 21602, "Message body is required.")
         if len(body) > 1600:
-            return _error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+            return error(400, 21617, "The concatenated message body exceeds the 1600 character limit")
         if len(media) > 10:
-            return _error(400, 21623, "Number of media files exceeds allowed limit")
+            return error(400, 21623, "Number of media files exceeds allowed limit")
         if to in self.opted_out:
             to = "+15005550004"
         if to in _MAGIC:
             code, message = _MAGIC[to]
-            return _error(400, code, f"{message}: {fields['To']}")
+            return error(400, code, f"{message}: {fields['To']}")
         made = self._make(sender or None, to, body, "outbound-api", "queued", [""] * len(media), service or None)
         if "StatusCallback" in fields:
             self._callbacks[made["sid"]] = fields["StatusCallback"]
@@ -240,7 +235,7 @@ class TwilioSandbox(Sandbox):
         made = self._messages[sid]
         if fields.get("Status") == "canceled":
             if made["status"] not in ("scheduled", "queued", "accepted"):
-                return _error(400, 30409, "The message cannot be canceled")
+                return error(400, 30409, "The message cannot be canceled")
             made["status"] = "canceled"
         if fields.get("Body") == "":
             made["body"] = ""
@@ -249,47 +244,14 @@ class TwilioSandbox(Sandbox):
 
     def _list(self, request: SandboxRequest) -> Response:
         query = request.query
-        size = min(max(int(query.get("PageSize", "50")), 1), self.largest_page)
-        rows = [made for made in reversed(self._messages.values()) if self._matches(made, query)]
-        token = query.get("PageToken", "").removeprefix("PA")
-        sids = [made["sid"] for made in rows]
-        if token and token not in sids:
-            return _error(400, 20001, "Invalid page token")
-        start = sids.index(token) + 1 if token else 0
-        page, number = rows[start : start + size], int(query.get("Page", "0"))
-        kept = {name: value for name, value in query.items() if name not in ("Page", "PageToken")}
-        kept["PageSize"] = str(size)
-
-        def uri(index: int, after: str | None) -> str:
-            place = {"Page": str(index), **({"PageToken": f"PA{after}"} if after else {})}
-            return f"{request.path}?{urlencode({**kept, **place})}"
-
-        more = start + size < len(rows)
-        return json_response(
-            {
-                "messages": page,
-                "page": number,
-                "page_size": size,
-                "start": start,
-                "end": max(start + len(page) - 1, 0),
-                "uri": uri(number, token or None),
-                "first_page_uri": uri(0, None),
-                "previous_page_uri": uri(number - 1, None) if number else None,
-                "next_page_uri": uri(number + 1, page[-1]["sid"]) if more else None,
-            }
-        )
-
-    def _matches(self, made: Record, query: Mapping[str, str]) -> bool:
-        if query.get("To", made["to"]) != made["to"] or query.get("From", made["from"]) != made["from"]:
-            return False
-        at = instant(made["date_sent"])
-        for name in ("DateSent>", "DateSent<"):
-            if name in query:
-                bound = datetime.fromisoformat(query[name])
-                bound = bound.replace(tzinfo=UTC) if bound.tzinfo is None else bound
-                if at is None or (at < bound if name == "DateSent>" else at > bound):
-                    return False
-        return "DateSent" not in query or (at is not None and at.date().isoformat() == query["DateSent"][:10])
+        wanted = {"to": query.get("To"), "from": query.get("From")}
+        rows = [
+            made
+            for made in reversed(self._messages.values())
+            if all(value in (None, made[name]) for name, value in wanted.items())
+            and within(query, "DateSent", made["date_sent"])
+        ]
+        return page(request, "messages", rows, self.largest_page)
 
     def _list_media(self, sid: str) -> Response:
         uri = f"{self.settings.account_path}/Messages/{sid}/Media.json"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, StringConstraints, model_validator
 
 from omnibridge.connector import Settings
+from omnibridge.model import phone_or_none
 
 __all__ = ["Twilio"]
 
@@ -93,6 +94,23 @@ class Twilio(Settings):
         default=None, description="A Messaging Service, MG..., that chooses the sender; needed for RCS"
     )
     whatsapp_from: WhatsAppSender | None = Field(default=None, description="WhatsApp sender, an E.164 number")
+    voice_from: WhatsAppSender | None = Field(
+        default=None, description="Number that calls come from, in E.164. Empty: `from_number`, if it is such a number"
+    )
+    voice_greeting: str | None = Field(default=None, description="What a person who calls hears first")
+    voice_forward_to: WhatsAppSender | None = Field(
+        default=None,
+        description="Number that a person who calls is put through to. With neither this nor a greeting, callers hear "
+        "a busy signal",
+    )
+    voice_language: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="Language of what is read out: `da-DK`",
+    )
+    record_calls: bool = Field(
+        default=False, description="Record the calls that are placed; the law may ask that the person is told"
+    )
     templates: dict[str, ContentSid] = Field(
         default_factory=dict, description="Names of content templates, each with its SID HX..."
     )
@@ -130,6 +148,11 @@ class Twilio(Settings):
         if self.webhook_auth_tokens:
             return self.webhook_auth_tokens
         return (self.auth_token,) if self.auth_token is not None else ()
+
+    @property
+    def caller(self) -> str | None:
+        """The number that calls come from, None where there is none."""
+        return self.voice_from or phone_or_none(self.from_number or "")
 
     @property
     def root(self) -> str:

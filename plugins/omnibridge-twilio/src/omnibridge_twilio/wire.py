@@ -14,15 +14,18 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from omnibridge.connector import Response
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Medium, MessageState, phone_or_none
+from omnibridge.model import CallState, Medium, MessageState, phone_or_none
 
 __all__ = [
+    "CallPage",
+    "CallRecord",
     "MediaItem",
     "MediaPage",
     "MessagePage",
     "MessageRecord",
     "Trouble",
     "address",
+    "call_state_of",
     "instant",
     "next_page",
     "parse",
@@ -54,6 +57,24 @@ _STATES = {
 def state_of(word: str) -> MessageState:
     """The state for Twilio's word (its API specification, `message_enum_status`); `other` for one not known yet."""
     return _STATES.get(word.lower(), MessageState.OTHER)
+
+
+_CALL_STATES = {
+    "queued": CallState.QUEUED,
+    "initiated": CallState.QUEUED,
+    "ringing": CallState.RINGING,
+    "in-progress": CallState.IN_PROGRESS,
+    "completed": CallState.COMPLETED,
+    "busy": CallState.BUSY,
+    "no-answer": CallState.NO_ANSWER,
+    "failed": CallState.FAILED,
+    "canceled": CallState.CANCELLED,
+}
+
+
+def call_state_of(word: str) -> CallState:
+    """The state for Twilio's word (its API specification, `call_enum_status`; callbacks also say `initiated`)."""
+    return _CALL_STATES.get(word.lower(), CallState.OTHER)
 
 
 def sid_or_none(text: str | None) -> str | None:
@@ -118,6 +139,36 @@ class MessagePage(_Wire):
     """One page of Messages; `next_page_uri` is relative to the API root and null on the last page."""
 
     messages: tuple[MessageRecord, ...]
+    next_page_uri: str | None = None
+
+
+class CallRecord(_Wire):
+    """A Call resource (API specification, `api.v2010.account.call`); fields not named here are kept as extra.
+
+    `duration` is in seconds, and empty for a call that nobody answered or that is not over.
+    """
+
+    sid: str = Field(pattern=r"^CA[0-9a-fA-F]{32}$")
+    status: str
+    direction: str
+    from_: str | None = Field(default=None, alias="from")
+    to: str | None = None
+    duration: str | None = None
+    date_created: str | None = None
+    date_updated: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+    @property
+    def extra(self) -> Mapping[str, JsonValue]:
+        """The fields that have no name here."""
+        return self.__pydantic_extra__ or {}
+
+
+class CallPage(_Wire):
+    """One page of Calls."""
+
+    calls: tuple[CallRecord, ...]
     next_page_uri: str | None = None
 
 
