@@ -57,6 +57,11 @@ def audience(settings: MailchimpSettings) -> MailchimpSandbox:
         sandbox.now = lambda number=number: NOW - timedelta(minutes=9 - number)
         sandbox.audience.joins(f"{name}@example.com", {"FNAME": name.title()})
     sandbox.audience.leaves("dan@example.com", action="delete")
+    sandbox.reports.largest_page = 1
+    sandbox.reports.sends("c0ffee0001", "News", ("ann@example.com", "ben@example.com"))
+    sandbox.reports.opens("c0ffee0001", "ann@example.com")
+    sandbox.reports.clicks("c0ffee0001", "ann@example.com", "https://shop.example.com/tee")
+    sandbox.reports.returns("c0ffee0001", "ben@example.com", "soft")
     sandbox.now = lambda: NOW
     return sandbox
 

@@ -45,7 +45,7 @@ def client(sandbox, settings):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     made = mailchimp_marketing.Client({"api_key": settings.api_key.get_secret_value()})
-    for area in (made.lists, made.ecommerce, made.ping):
+    for area in (made.lists, made.ecommerce, made.ping, made.reports):
         area.api_client.host = f"http://127.0.0.1:{server.server_port}/3.0"
     yield made
     server.shutdown()
@@ -98,6 +98,31 @@ def test_the_client_library_keeps_a_store(client, channel, sandbox):
     with pytest.raises(ApiClientError) as caught:
         client.ecommerce.add_store_order("shop", order)
     assert caught.value.status_code == 400
+
+
+def test_the_client_library_shows_what_became_of_a_campaign(client, sandbox):
+    sandbox.reports.sends("c1", "News", (EMAIL, "ben@example.com"))
+    sandbox.reports.opens("c1", EMAIL)
+    assert [one["id"] for one in client.reports.get_all_campaign_reports(count=10)["reports"]] == ["c1"]
+    assert client.reports.get_campaign_report("c1")["emails_sent"] == 2
+    page = client.reports.get_email_activity_for_campaign("c1", count=1)
+    assert (page["total_items"], [act["action"] for act in page["emails"][0]["activity"]]) == (2, ["open"])
+    later = client.reports.get_email_activity_for_campaign("c1", since="2026-03-01T12:00:00+00:00")
+    assert all(not one["activity"] for one in later["emails"])
+
+
+def test_the_client_library_keeps_a_segment(client, sandbox):
+    sandbox.audience.joins(EMAIL)
+    made = client.lists.create_segment("a1b2c3d4e5", {"name": "VIP", "static_segment": []})
+    client.lists.create_segment_member("a1b2c3d4e5", made["id"], {"email_address": EMAIL})
+    shown = client.lists.get_segment_members_list("a1b2c3d4e5", made["id"])
+    assert [one["email_address"] for one in shown["members"]] == [EMAIL]
+    client.lists.remove_segment_member("a1b2c3d4e5", made["id"], subscriber_hash(EMAIL))
+    done = client.lists.batch_segment_members(
+        {"members_to_add": [EMAIL, "nobody@example.com"]}, "a1b2c3d4e5", made["id"]
+    )
+    assert (done["total_added"], done["error_count"]) == (1, 1)
+    assert client.lists.get_segment("a1b2c3d4e5", made["id"])["member_count"] == 1
 
 
 def test_the_client_library_meets_the_errors(client, sandbox):

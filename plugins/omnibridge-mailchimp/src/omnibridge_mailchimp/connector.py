@@ -31,6 +31,7 @@ from omnibridge_mailchimp.reads import probe, read
 from omnibridge_mailchimp.refusals import classify
 from omnibridge_mailchimp.sandbox import MailchimpSandbox
 from omnibridge_mailchimp.settings import MailchimpSettings
+from omnibridge_mailchimp.touches import poll_touches
 
 __all__ = ["CONNECTOR", "DROPPED"]
 
@@ -43,7 +44,7 @@ DROPPED: Mapping[str, str] = {
     "member_rating": "computed from opened mails; changes without the customer changing",
     "location.*": "guessed from the address of opened mails",
     "stats.*": "computed by Mailchimp; changes without the customer changing",
-    "tags[].id": "the name is what people and the API write tags by",
+    "tags[].id": "the name is what people write tags by; `segments` names those that count as segments",
     "id": "the MD5 of email_address, which is mapped",
     "list_id": "the audience of the channel, in every row",
     "_links[].*": "hypermedia about the API itself",
@@ -95,6 +96,7 @@ CONNECTOR: Connector[MailchimpSettings] = Connector(
     polls=(
         Poll(name="members", every=timedelta(minutes=15), run=poll_members),
         Poll(name="archived", every=timedelta(hours=6), run=poll_archived),
+        Poll(name="touches", every=timedelta(hours=1), run=poll_touches),
     ),
     read=read,
     delivers=(
@@ -104,7 +106,7 @@ CONNECTOR: Connector[MailchimpSettings] = Connector(
         deliver(Order, write_order, normal=normal_order),
         deliver(EraseCustomer, erase_member),
     ),
-    emits=("customer", "consent", CAMPAIGN_CHANGED),
+    emits=("customer", "consent", "touch", CAMPAIGN_CHANGED),
     sandbox=MailchimpSandbox,
     dropped=DROPPED,
 )

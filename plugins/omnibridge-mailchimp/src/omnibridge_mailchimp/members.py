@@ -23,6 +23,7 @@ from omnibridge.model import (
     email_or_none,
     phone_or_none,
 )
+from omnibridge_mailchimp.segments import segment_customs
 from omnibridge_mailchimp.settings import MailchimpSettings
 from omnibridge_mailchimp.wire import Member, instant, plain, subscriber_hash
 
@@ -172,6 +173,7 @@ def customer_snapshot(settings: MailchimpSettings, member: Member, at_least: dat
     }
     custom = merge_customs(member.merge_fields)
     custom |= {f"interests.{interest}": chosen for interest, chosen in member.interests.items()}
+    custom |= segment_customs(settings, member)
     return Snapshot(
         entity=Customer.model_validate({**fields, "vendor": vendor}),
         external_id=subscriber_hash(member.email_address),

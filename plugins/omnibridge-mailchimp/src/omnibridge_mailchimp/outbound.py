@@ -12,6 +12,7 @@ from omnibridge.errors import Permanent
 from omnibridge.model import Address, Customer, EraseCustomer
 from omnibridge_mailchimp.members import ADDRESS, customer_snapshot
 from omnibridge_mailchimp.refusals import refusal
+from omnibridge_mailchimp.segments import write_segments
 from omnibridge_mailchimp.settings import MailchimpSettings
 from omnibridge_mailchimp.wire import Json, Member, read_model, subscriber_hash
 
@@ -88,7 +89,7 @@ def normal_customer(settings: MailchimpSettings, customer: Customer) -> Customer
 
 
 def _body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, JsonValue]) -> _Body:
-    """The request for a customer; raises Permanent for a mapped field that is no merge field and no interest."""
+    """The request for a customer; raises Permanent for a mapped field that is none of a member's."""
     kept = normal_customer(settings, customer)
     told = kept.model_fields_set
     merges: Json = {tag: getattr(kept, name) or "" for name, tag in _NAMES.items() if name in told}
@@ -103,11 +104,13 @@ def _body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, 
             merges[key] = "" if value is None else value
         elif area == "interests" and key and isinstance(value, bool):
             interests[key] = value
+        elif area == "segments" and key.isdecimal() and isinstance(value, bool):
+            continue  # written by a request of its own
         else:
             raise Permanent(
                 f"{name} is no field of a Mailchimp member",
                 where="map",
-                remedy="map to merges.<TAG>, or to interests.<id> with true or false",
+                remedy="map to merges.<TAG>, or to interests.<id> or segments.<id> with true or false",
             )
     fields: Json = {}
     if kept.email is not None:
@@ -125,7 +128,7 @@ def _body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, 
 
 
 async def upsert_member(settings: MailchimpSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
-    """Write a customer as a member, then its tags.
+    """Write a customer as a member, then its tags and its place in segments.
 
     A member that is new becomes `transactional`, which is not subscribed; the status of an existing one is never
     touched: only a Consent does that. When the address changed, the member is moved: a PUT to the new address would
@@ -142,7 +145,10 @@ async def upsert_member(settings: MailchimpSettings, customer: Customer, deliver
     if reference.external_id != delivery.own:
         await http.keep(reference)
     tags = await _write_tags(settings, customer, delivery.known, member, http)
-    return Receipt((reference,), (_restricted(settings, member, body, tags),))
+    custom = delivery.custom
+    await write_segments(settings, member.email_address, reference.external_id, custom, http)
+    inside = {name: value for name, value in custom.items() if name.startswith("segments.")}
+    return Receipt((reference,), (_restricted(settings, member, body, tags, inside),))
 
 
 async def _write(
@@ -237,7 +243,13 @@ async def erase_member(settings: MailchimpSettings, command: EraseCustomer, deli
     return Receipt()
 
 
-def _restricted(settings: MailchimpSettings, member: Member, body: _Body, tags: tuple[str, ...] | None) -> Snapshot:
+def _restricted(
+    settings: MailchimpSettings,
+    member: Member,
+    body: _Body,
+    tags: tuple[str, ...] | None,
+    inside: Mapping[str, JsonValue],
+) -> Snapshot:
     """The vendor's answer as a snapshot of what was written, and nothing else."""
     seen = customer_snapshot(settings, member)
     entity = seen.entity
@@ -250,6 +262,6 @@ def _restricted(settings: MailchimpSettings, member: Member, body: _Body, tags: 
         entity=Customer.model_validate(fields),
         external_id=seen.external_id,
         version=seen.version,
-        custom={name: seen.custom[name] for name in body.custom if name in seen.custom},
+        custom={name: seen.custom[name] for name in body.custom if name in seen.custom} | dict(inside),
         aliases=seen.aliases,
     )

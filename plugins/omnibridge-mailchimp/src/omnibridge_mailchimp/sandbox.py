@@ -10,6 +10,8 @@ from omnibridge.connector import Outgoing, Response, Sandbox, SandboxRequest, fo
 from omnibridge.errors import InvalidMessage
 from omnibridge_mailchimp.sandbox_answers import Refused, Route, Rows, answer, dispatch, required
 from omnibridge_mailchimp.sandbox_audience import Audience
+from omnibridge_mailchimp.sandbox_reports import Reports
+from omnibridge_mailchimp.sandbox_segments import Segments
 from omnibridge_mailchimp.sandbox_store import EcommerceStore
 from omnibridge_mailchimp.settings import MailchimpSettings
 from omnibridge_mailchimp.wire import Json, is_object
@@ -37,7 +39,9 @@ class MailchimpSandbox(Sandbox):
 
     `audience` has what people do (`joins`, `leaves`, `changes`, `moves`, `bounces`), and `campaign` what an
     administrator does; each puts webhooks into `outbox` as the audience's webhooks are set. `reachable` stands for
-    the GET by which Mailchimp checks an address. There is no e-mail: `audience.asked` lists the confirmations sent.
+    the GET by which Mailchimp checks an address. `segments` are the static ones, and `reports` has the campaigns and
+    what people did with them (`sends`, `opens`, `clicks`). There is no e-mail: `audience.asked` lists the confirmations
+    that were sent.
     """
 
     def __init__(self, settings: MailchimpSettings, now: Callable[[], datetime] | None = None) -> None:
@@ -47,6 +51,8 @@ class MailchimpSandbox(Sandbox):
         self.reachable: Callable[[str], bool] = lambda url: True
         self.audience = Audience(settings.list_id, lambda: self.now(), self.tell)
         self.store = EcommerceStore(settings.store_id or "store", self.audience)
+        self.segments = Segments(self.audience)
+        self.reports = Reports(settings.list_id, lambda: self.now())
         self._base = "/3.0"
         self._routes = (
             Route("GET", "/ping", self._ping),
@@ -57,6 +63,8 @@ class MailchimpSandbox(Sandbox):
             Route("PATCH", "/lists/{}/webhooks/{}", self._change_hook),
             Route("DELETE", "/lists/{}/webhooks/{}", self._drop_hook),
             *self.audience.routes,
+            *self.segments.routes,
+            *self.reports.routes,
             *self.store.routes,
         )
 

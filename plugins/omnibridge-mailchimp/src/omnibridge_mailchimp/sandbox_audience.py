@@ -10,7 +10,7 @@ from omnibridge.connector import Response, SandboxRequest
 from omnibridge_mailchimp.sandbox_answers import Refused, Route, Rows, answer, page, required
 from omnibridge_mailchimp.wire import Json, instant, is_object, subscriber_hash
 
-__all__ = ["Audience"]
+__all__ = ["Audience", "tag_id"]
 
 Tell = Callable[[str, str, Mapping[str, object]], None]
 _MERGE_TAGS = ("FNAME", "LNAME", "ADDRESS", "PHONE", "BIRTHDAY", "COMPANY", "LOYALTY")
@@ -21,6 +21,11 @@ _IP = "192.0.2.10"  # an address for documentation
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+
+def tag_id(name: str) -> int:
+    """The id of a tag, and so of the static segment that it is."""
+    return int(_digest("tag", name)[:6], 16)
 
 
 class Audience:
@@ -293,7 +298,7 @@ class Audience:
             name = required(change, "name", "status")["name"]
             member["tags"] = [tag for tag in member["tags"] if tag["name"] != name]
             if change["status"] == "active":
-                member["tags"].append({"id": int(_digest("tag", name)[:6], 16), "name": name})
+                member["tags"].append({"id": tag_id(name), "name": name})
         self._touch(member)
         return Response(204)
 

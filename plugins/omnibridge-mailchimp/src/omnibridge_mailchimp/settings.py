@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from omnibridge.connector import Settings
 
@@ -46,6 +47,17 @@ class MailchimpSettings(Settings):
         default=None,
         description="Country (ISO 3166 alpha-2) by which phone numbers without a country code are read",
         pattern=r"^[A-Z]{2}$",
+    )
+    segments: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")], ...] = Field(
+        default=(),
+        description="Ids of static segments (tags) whose members are told: each is a custom field `segments.<id>`, "
+        "true or false",
+    )
+    report_days: int = Field(
+        default=14,
+        ge=0,
+        le=365,
+        description="For how many days after a campaign was sent its opens and clicks are asked for; 0 for never",
     )
     erase_on_delete: bool = Field(
         default=False,

@@ -51,9 +51,10 @@ class _Wire(BaseModel):
 
 
 class Tag(_Wire):
-    """A tag on a member."""
+    """A tag on a member; `id` is that of the static segment that it is."""
 
     name: str
+    id: int | None = None
 
 
 class Member(_Wire):
