@@ -20,20 +20,19 @@ from omnibridge.channel import Channel
 from omnibridge.clock import Clock, SystemClock
 from omnibridge.config import Config, load, parse, retention, rules
 from omnibridge.conflicts import Dispute, open_conflicts, settle_conflict
-from omnibridge.connector import AnyConnector, Occurrence, dump_observations
+from omnibridge.connector import AnyConnector, Occurrence, Term, dump_observations
 from omnibridge.customer import Card, ConsentGate, Deciding, Permission, card, permissions
 from omnibridge.delivery import (
-    Credentials,
     Flights,
     Scopes,
-    Sender,
     Tasks,
-    Vendor,
     Wire,
     Worker,
     make_wire,
     probe_all,
     recurring_tasks,
+    terms_of,
+    vendor_of,
 )
 from omnibridge.erasure import Erasures, ask_erasure, export
 from omnibridge.errors import StorageError, UnknownItem
@@ -41,6 +40,7 @@ from omnibridge.event import Event
 from omnibridge.handlers import Handler, HandlerTasks, all_channels, handler_routes
 from omnibridge.ingress import EVENTS_CHANNEL, Ingress, IngressApp, Limits
 from omnibridge.journal import ClearSeal, Journal, KeyringSeal, NewInbox, Origin, open_journal
+from omnibridge.matching import Matching
 from omnibridge.model import Command, full_type, lookup
 from omnibridge.privacy import REQUESTS, privacy_handler
 from omnibridge.process import Processor
@@ -211,13 +211,8 @@ class Bridge:
         if handler is not None:
             tasks: Tasks | HandlerTasks = HandlerTasks(handler)
         else:
-            tasks = Tasks(channel, self._vendor(channel, journal, wire), gate)
+            tasks = Tasks(channel, vendor_of(channel, self.scopes, wire, journal, self.clock), gate)
         return Worker(channel, tasks, journal, scope.breaker, self.clock, self._settled)
-
-    def _vendor(self, channel: Channel, journal: Journal, wire: Wire) -> Vendor:
-        scope = self.scopes.of(channel)
-        sender = Sender(channel, scope, wire, self.clock)
-        return Vendor(sender, Credentials(channel, journal, self.clock), scope.budget, journal, self.clock)
 
     # -- the stages' signals ---------------------------------------------------------------------------------------
 
@@ -264,6 +259,11 @@ class Bridge:
     def customers(self) -> Deciding:
         """Who is whom: `find`, and what an operator decides. Raises RuntimeError before the start."""
         return Deciding(self.journal, self.processor.wake)
+
+    @property
+    def matching(self) -> Matching:
+        """What is unmatched between channels, and what was matched. Raises RuntimeError before the start."""
+        return Matching(self.journal, self.config.routes, self.config.channels, self.processor.wake)
 
     @property
     def router(self) -> Router:
@@ -376,11 +376,11 @@ class Bridge:
 
     async def probe(self) -> dict[str, Exception]:
         """Ask the system of every channel something harmless; the errors by channel. Works without a start."""
-        async with AsyncExitStack() as stack:
-            journal = await stack.enter_async_context(open_journal(None, seal=ClearSeal(), clock=self.clock))
-            wire = make_wire(self._transport)
-            stack.push_async_callback(wire.aclose)
-            return await probe_all(self.config.channels.values(), lambda one: self._vendor(one, journal, wire))
+        return await probe_all(self.config.channels.values(), self.clock, make_wire(self._transport))
+
+    async def terms(self) -> Mapping[str, Sequence[Term]]:
+        """Ask the channels' systems for their taxes, price lists and tenders, by channel. Works without a start."""
+        return await terms_of(self.config.channels.values(), self.clock, make_wire(self._transport))
 
     async def drain(self) -> None:
         """Stop in order: no new batch, what is under way is finished, within `drain_seconds`."""

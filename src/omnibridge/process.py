@@ -123,6 +123,7 @@ class Processor:
     async def start(self) -> None:
         """Before the first `run`: other rules about who is whom take hold."""
         await self._resolver.start()
+        await self._places()
 
     async def run(self) -> None:
         """Until stopped."""
@@ -155,9 +156,20 @@ class Processor:
                 self._flights.forget(landed)
                 if landed and self._waiting:
                     return True  # what waited for their receipts need not wait any more
-                return await self._resolver.resolve() or moved
+                return await self._resolve() or moved
             after = rows[-1].id
             moved = await self._batch(rows) or moved
+
+    async def _resolve(self) -> bool:
+        resolved = await self._resolver.resolve()
+        if resolved:
+            await self._places()
+        return resolved
+
+    async def _places(self) -> None:
+        """A location that was matched with another one has the owners of both."""
+        people = [await self._journal.person(place) for place in sorted(self._ownership.places)]
+        self._ownership.same({root: place.id for place in people for root in place.roots})
 
     async def _batch(self, rows: Sequence[InboxRow]) -> bool:
         read = [self._translator.translate(row) for row in rows]

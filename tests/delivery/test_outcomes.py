@@ -163,7 +163,7 @@ async def test_what_the_channel_does_not_take_is_a_dead_letter_and_goes_after_it
         row = await only(bridge)
     assert row.state is DeliveryState.DEAD
     assert row.last is not None
-    assert row.last.text == "toy takes no order.placed"
+    assert row.last.text == "toy takes no order.placed (mend the route, then replay)"
 
 
 ORDERS = """

@@ -426,7 +426,7 @@ def test_refusals_name_what_to_do(rig):
     rig.settings = bare
     with pytest.raises(Permanent) as caught:
         rig.deliver(order(rig))
-    assert (caught.value.code, bool(caught.value.remedy)) == ("NO_LOCATION", True)
+    assert (caught.value.code, bool(caught.value.remedy)) == ("unmatched", True)
     rig.settings = rig.settings.model_copy(update={"location_id": "L-MAIN"})
     lines = (OrderLine(title="Mug", quantity=Decimal(1), unit_price=money("1", "EUR")),)
     with pytest.raises(Permanent) as caught:

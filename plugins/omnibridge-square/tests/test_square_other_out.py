@@ -255,7 +255,7 @@ def test_unmatched_stock_is_refused_and_unknown_stock_left_alone(rig):
     assert rig.deliver(level(rig, available=None)).note
     with pytest.raises(Permanent) as caught:
         rig.deliver(level(rig, variant=Ref(kind="variant", id="other")))
-    assert (caught.value.code, bool(caught.value.remedy)) == ("NO_VARIANT", True)
+    assert (caught.value.code, bool(caught.value.remedy)) == ("unmatched", True)
     with pytest.raises(Permanent) as caught:
         rig.deliver(level(rig, location=Ref(kind="location", id="other")))
-    assert caught.value.code == "NO_LOCATION"
+    assert caught.value.code == "unmatched"

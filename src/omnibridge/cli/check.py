@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from omnibridge.bridge import Bridge
 from omnibridge.cli.app import AsJson, ConfigPath, app, attached, run_async
+from omnibridge.cli.match import unmatched_in
 from omnibridge.cli.output import say, write_json
 from omnibridge.config import Config, Problem, check, load
 from omnibridge.errors import OmniBridgeError
@@ -32,7 +34,7 @@ def check_command(
         problems += run_async(_integrity, config)
     wrong = [problem for problem in problems if not problem.warning]
     if online and not wrong:
-        problems += run_async(_online, loaded)
+        problems += run_async(_online, loaded, config)
         wrong = [problem for problem in problems if not problem.warning]
     if as_json:
         write_json(
@@ -60,11 +62,17 @@ async def _integrity(path: Path) -> list[Problem]:
         return [Problem("journal", text, "restore a backup") for text in await journal.check_integrity()]
 
 
-async def _online(config: Config) -> list[Problem]:
+async def _online(config: Config, path: Path) -> list[Problem]:
     found: list[Problem] = []
     bridge = Bridge(config)
     for name, error in (await bridge.probe()).items():
         remedy = error.remedy if isinstance(error, OmniBridgeError) else None
         what = error.what if isinstance(error, OmniBridgeError) else f"{type(error).__name__}"
         found.append(Problem(f"channel {name!r}", what, remedy))
+    if not found and config.journal_path.exists():
+        missing = Counter((one.channel, one.kind) for one in await unmatched_in(path, await bridge.terms()))
+        for (name, kind), number in sorted(missing.items()):
+            what = f"{number} of kind {kind} that routes bring to it are not matched with anything there"
+            remedy = f"omnibridge match --online --channel {name} --kind {kind} shows them, with proposals"
+            found.append(Problem(f"channel {name!r}", what, remedy, warning=True))
     return found

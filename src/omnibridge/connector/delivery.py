@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import JsonValue
 
 from omnibridge.connector.observation import Snapshot
+from omnibridge.errors import Permanent
 from omnibridge.event import Event
 from omnibridge.model import Entity, Ref
 
@@ -36,9 +37,10 @@ class Delivery(NamedTuple):
     """One delivery. `key` is a UUID as text, the same for every attempt.
 
     `references` maps (kind, canonical id) to the external id in this channel, for everything that the event refers
-    to; `own` is the external id of the entity itself, None when this channel has not seen it. `custom` holds the
-    company's mapped fields by the vendor's names. `known` is the entity as this channel last had it. `related` are
-    canonical entities the event refers to, by (kind, canonical id). `state` is what `Later` left.
+    to, and (kind, word) for what it names by a word; `own` is the external id of the entity itself, None when this
+    channel has not seen it. `custom` holds the company's mapped fields by the vendor's names. `known` is the entity as
+    this channel last had it. `related` are canonical entities the event refers to, by (kind, canonical id). `state` is
+    what `Later` left.
     """
 
     key: str
@@ -58,11 +60,34 @@ class Delivery(NamedTuple):
         """The past participle of the event's name: `placed` of `order.placed`."""
         return self.event.name.rpartition(".")[2]
 
-    def external(self, ref: Ref | None) -> str | None:
-        """The external id in this channel of what `ref` points to, or None when this channel has not seen it."""
+    def external(self, ref: Ref | None, kind: str | None = None) -> str | None:
+        """The external id in this channel of what `ref` points to, or None when this channel has not seen it.
+
+        A variant's stock may have an id of its own: `kind` says which of the two is asked for, `variant` or
+        `inventory_item` (default: the reference's own kind, else `variant`).
+        """
         if ref is None or ref.id is None:
             return None
-        return self.references.get((ref.kind, ref.id))
+        found = self.references.get((kind or ref.kind, ref.id))
+        if found is None and kind is None and ref.kind == "inventory_item":
+            return self.references.get(("variant", ref.id))
+        return found
+
+    def matched(self, kind: str, word: str) -> str | None:
+        """The external id that was matched with a word of ours (`tax`, `0.25`), or None."""
+        return self.references.get((kind, word))
+
+    def unmatched(self, kind: str, what: str, *, remedy: str | None = None) -> Permanent:
+        """The error for something that this channel needs and that is not matched with anything there.
+
+        `what` names it as people know it, a SKU or the name of a shop. `remedy`: what else would help.
+        """
+        ways = f"match it: omnibridge match --channel {self.channel} --kind {kind}; then replay"
+        return Permanent(
+            f"{what} is not matched with anything in {self.channel}",
+            code="unmatched",
+            remedy=f"{ways}; or {remedy}" if remedy else ways,
+        )
 
     def entity(self, ref: Ref | None) -> Entity | None:
         """The canonical entity that `ref` points to, as last known, or None."""

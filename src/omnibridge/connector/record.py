@@ -28,6 +28,7 @@ __all__ = [
     "Poll",
     "Subscription",
     "Subscriptions",
+    "Term",
     "Webhook",
     "Window",
     "deliver",
@@ -148,6 +149,20 @@ class Subscriptions(Generic[S]):
     delete: Callable[[S, Subscription, Http], Co[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Something that a system has and that the canonical model names by a word: a tax, a price list, a tender.
+
+    `kind` is `tax`, `price_list` or `payment_method`; `name` is what people there call it. `word` is the word of ours
+    that it surely means, so that it is proposed: a tax's rate as a fraction (`0.25`), else left out.
+    """
+
+    kind: str
+    external_id: str
+    name: str
+    word: str | None = None
+
+
 @dataclass(frozen=True)
 class Deliver(Generic[S]):
     """One thing the channel takes; made by `deliver()`, which checks the types."""
@@ -198,7 +213,8 @@ class Connector(Generic[S]):
     """How to talk to one kind of system. What is filled in is what it can do; the core never tests `name`.
 
     `base_url(settings)` is the API root; `hosts(settings)` are further hosts that credentials may go to. `emits`
-    names every entity kind and event type it can produce. `dropped` lists vendor fields left out, with the reason.
+    names every entity kind and event type it can produce. `terms` lists what the vendor has of what is named by words
+    of ours, for `omnibridge match`. `dropped` lists vendor fields left out, with the reason.
     """
 
     name: str
@@ -216,6 +232,7 @@ class Connector(Generic[S]):
     polls: tuple[Poll[S], ...] = ()
     read: Callable[[S, Lookup, Http], Co[Sequence[Observation]]] | None = None
     delivers: tuple[Deliver[S], ...] = ()
+    terms: Callable[[S, Http], Co[Sequence[Term]]] | None = None
     emits: tuple[str, ...] = ()
     sandbox: Callable[[S], Sandbox] | None = None
     dropped: Mapping[str, str] = field(default_factory=dict[str, str])

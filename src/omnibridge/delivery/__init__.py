@@ -4,10 +4,11 @@ from omnibridge.delivery.credentials import Credentials
 from omnibridge.delivery.exchange import Exchange, Vendor
 from omnibridge.delivery.flights import Flights
 from omnibridge.delivery.keys import delivery_key, step_key, task_key
-from omnibridge.delivery.probe import probe_all
+from omnibridge.delivery.probe import probe_all, terms_of
 from omnibridge.delivery.scope import Scopes
 from omnibridge.delivery.sender import Sender
 from omnibridge.delivery.tasks import Gate, Tasks, recurring_tasks
+from omnibridge.delivery.vendor import vendor_of
 from omnibridge.delivery.wire import Wire, make_wire
 from omnibridge.delivery.worker import Worker
 
@@ -28,4 +29,6 @@ __all__ = [
     "recurring_tasks",
     "step_key",
     "task_key",
+    "terms_of",
+    "vendor_of",
 ]

@@ -100,6 +100,8 @@ def failed(
                 count=not isinstance(error, Throttled),
             )
         noted = noted._replace(text=f"gave up after {max_age / 3600:g} hours: {noted.text}"[:500])
+    if isinstance(error, OmniBridgeError) and error.remedy:  # a dead letter says what would mend it
+        noted = noted._replace(text=f"{noted.text} ({error.remedy})"[:500])
     outcome = "permanent" if isinstance(error, OmniBridgeError) else "bug"
     code = error.code if isinstance(error, Permanent) and error.code else noted.code
     parked = claimed.on_poison == "park"

@@ -39,11 +39,13 @@ from omnibridge.journal import (
     opened,
     stamp,
 )
-from omnibridge.model import Command, Entity, Ref, canonical_id, entity_class
+from omnibridge.model import ENTITIES, Command, Entity, canonical_id, entity_class, named_in
 
 __all__ = ["Gate", "Held", "Refused", "Stop", "Tasks", "recurring_tasks"]
 
 DAILY = timedelta(hours=24)
+_TWINS = {"variant": "inventory_item", "inventory_item": "variant"}
+"""Some systems count the stock of a variant under an id of its own."""
 
 
 class Stop(Protocol):
@@ -194,11 +196,12 @@ class Tasks:
                 generation=claimed.generation,
                 state=claimed.state,
             )
-        refs = [(ref.kind, ref.id) for ref in _refs(subject) if ref.id is not None]
+        refs = list(dict.fromkeys(named_in(subject)))
+        refs += [(twin, id_) for kind, id_ in refs if (twin := _TWINS.get(kind)) is not None]
         own = (subject.KIND, subject.id) if isinstance(subject, Entity) and subject.id else None
         journal = self._vendor.journal
         known = await journal.references(self._channel.name, [*refs, own] if own else refs)
-        related = await journal.entities(refs)
+        related = await journal.entities([ref for ref in refs if ref[0] in ENTITIES])
         shadow, claims = opened(known[own][1] or b"{}") if own and own in known else ({}, None)
         if own and moved(claims) >= stamp(claimed.created):
             # The channel said something since, or got something newer: what holds now, not what held then.
@@ -321,22 +324,6 @@ def _expires(event: Event) -> datetime | None:
 def _ours(given: str, url: str) -> bool:
     """Whether an address is this channel's, with or without a path secret or a query; `/in/news2` is not `/in/news`."""
     return given == url or given.startswith((f"{url}/", f"{url}?"))
-
-
-def _refs(value: Any) -> list[Ref]:
-    """Every reference inside a model."""
-    if isinstance(value, Ref):
-        return [value]
-    if isinstance(value, BaseModel):
-        found: list[Ref] = []
-        for name in value.model_fields_set:
-            item = getattr(value, name)
-            if isinstance(item, BaseModel | tuple):
-                found.extend(_refs(item))
-        return found
-    if isinstance(value, tuple):
-        return [ref for item in value for ref in _refs(item)]  # pyright: ignore[reportUnknownVariableType]
-    return []
 
 
 def recurring_tasks(channel: Channel, now: datetime) -> Sequence[NewDelivery]:

@@ -17,6 +17,7 @@ from omnibridge.journal.identity_rows import (
     Shown,
     Verb,
 )
+from omnibridge.journal.match_rows import Match, Word
 from omnibridge.journal.protocol import Conflict, Journal
 from omnibridge.journal.rows import (
     About,
@@ -87,6 +88,7 @@ __all__ = [
     "KeyringSeal",
     "Known",
     "Link",
+    "Match",
     "Neighbours",
     "NewDelivery",
     "NewInbox",
@@ -108,6 +110,7 @@ __all__ = [
     "StoredEvent",
     "Task",
     "Verb",
+    "Word",
     "Written",
     "moment_of",
     "moved",

@@ -21,6 +21,7 @@ from omnibridge.journal.identity_rows import (
     Showing,
     Verb,
 )
+from omnibridge.journal.match_protocol import Matches
 from omnibridge.journal.rows import (
     About,
     Accepted,
@@ -47,7 +48,7 @@ class Conflict(Exception):
     """Somebody wrote in between; read again and redo. Nothing of the call was stored."""
 
 
-class Journal(Protocol):
+class Journal(Matches, Protocol):
     """The durable truth. Every writing call returns after its commit is synced to disk.
 
     All methods raise StorageError when the store cannot take work now, and StorageFailed once a sync has failed:
@@ -111,7 +112,10 @@ class Journal(Protocol):
     async def references(
         self, channel: str, ids: Sequence[tuple[str, str]]
     ) -> Mapping[tuple[str, str], tuple[str, bytes | None]]:
-        """External id and shadow (JSON) in `channel` of canonical entities by (kind, id). Unseen ones are absent."""
+        """External id and shadow (JSON) in `channel` of canonical entities by (kind, id). Unseen ones are absent.
+
+        A word of ours (`tax`, `0.25`) is asked for as an id is.
+        """
         ...
 
     async def start(self, delivery: int, step: Step) -> None:
@@ -214,7 +218,7 @@ class Journal(Protocol):
         ...
 
     async def decisions(self, limit: int = 100) -> Sequence[Decision]:
-        """Decisions, newest first."""
+        """Decisions about customers, newest first."""
         ...
 
     async def reviews(self, limit: int = 100) -> Sequence[Review]:

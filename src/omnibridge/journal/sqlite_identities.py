@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from omnibridge.journal import sqlite_identity as identity
+from omnibridge.journal import sqlite_matches as matches
 from omnibridge.journal.identity_rows import (
     Decision,
     Dirty,
@@ -21,7 +22,8 @@ from omnibridge.journal.identity_rows import (
     Showing,
     Verb,
 )
-from omnibridge.journal.rows import Processed
+from omnibridge.journal.match_rows import Match, Word
+from omnibridge.journal.rows import EntityKey, Processed
 from omnibridge.journal.seal import Seal
 from omnibridge.journal.sqlite_identity_reading import IdentityReading
 from omnibridge.journal.sqlite_ledger import Ledger
@@ -110,9 +112,15 @@ class Identities(Looking):
             rev,
         )
 
+    async def shown(self, channel: str, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Showing]:
+        """What a channel shows of one kind, by external id, from behind `after` on."""
+        return self._showings(await self._read(partial(self._identities.shown, channel, kind, after, limit)))
+
     async def showings(self, roots: Sequence[str]) -> Sequence[Showing]:
         """All references of these roots, with what their channels last said."""
-        rows = await self._read(partial(self._identities.showings, tuple(roots)))
+        return self._showings(await self._read(partial(self._identities.showings, tuple(roots))))
+
+    def _showings(self, rows: Sequence[Row]) -> Sequence[Showing]:
         return [
             Showing(channel, kind, id, root, self._columns.open(shadow, "known.shadow"), version, bool(deleted))
             for channel, kind, id, root, shadow, version, deleted in rows
@@ -157,8 +165,28 @@ class Identities(Looking):
         """Take a decision back as if it had never been made; False when there is none with this number."""
         return await self._mend(partial(identity.undo, self._ledger, number))
 
+    async def match(
+        self, pairs: Sequence[tuple[EntityKey, EntityKey]], twins: Sequence[tuple[EntityKey, EntityKey]] = ()
+    ) -> Sequence[int | None]:
+        """The two records of each pair mean the same; the numbers of what was stored, None for what was known."""
+        rows, own = ([(_own(one), _own(other)) for one, other in those] for those in (pairs, twins))
+        return await self._mend(partial(matches.match, self._ledger, rows, own, micros(self._now())))
+
+    async def matches(self, limit: int = 100) -> Sequence[Match]:
+        """Which records were matched, newest first."""
+        rows = await self._read(partial(self._identities.matches, limit))
+        return [Match(number, kind, a, b, moment(at)) for number, kind, a, b, at in rows]
+
+    async def set_word(self, channel: str, kind: str, word: str, external_id: str | None) -> bool:
+        """Set a channel's id for a word of ours, or with None forget it; False when it was so already."""
+        return await self._mend(partial(matches.set_word, self._ledger, channel, kind, word, external_id))
+
+    async def words(self) -> Sequence[Word]:
+        """Every channel's ids for words of ours."""
+        return [Word(*row) for row in await self._read(self._identities.words)]
+
     async def decisions(self, limit: int = 100) -> Sequence[Decision]:
-        """Decisions, newest first."""
+        """Decisions about customers, newest first."""
         return [_decision(row) for row in await self._read(partial(self._identities.decisions, limit))]
 
     async def reviews(self, limit: int = 100) -> Sequence[Review]:
@@ -177,6 +205,11 @@ class Identities(Looking):
     async def holders(self, key: Key, limit: int = 100) -> Sequence[str]:
         """The roots that a value leads to, verified or not."""
         return await self._read(partial(self._identities.holders, _bytes(key), limit))
+
+
+def _own(key: EntityKey) -> tuple[str, str, str, str]:
+    """A record with the canonical id that it gets where nobody has shown it yet."""
+    return key.channel, key.kind, key.external_id, canonical_id(*key)
 
 
 def _bytes(key: Key) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from omnibridge.journal.sqlite_matches import MATCHES, SHOWN, WORDS
 from omnibridge.journal.sqlite_reading import Reading
 from omnibridge.journal.sqlite_values import Row
 
@@ -93,9 +94,22 @@ class IdentityReading:
         ]
 
     def decisions(self, limit: int) -> list[Row]:
-        """Decisions, newest first."""
-        sql = "SELECT number, verb, a, b, kind, hash, at FROM identity_decisions ORDER BY number DESC LIMIT ?"
+        """Decisions about customers, newest first."""
+        sql = """SELECT number, verb, a, b, kind, hash, at FROM identity_decisions
+            WHERE kind IS NULL OR hash IS NOT NULL ORDER BY number DESC LIMIT ?"""
         return self._rows(sql, (limit,))
+
+    def shown(self, channel: str, kind: str, after: str, limit: int) -> list[Row]:
+        """The references of one channel and kind whose external ids sort behind `after`, with their shadows."""
+        return self._rows(SHOWN, (channel, kind, after, limit))
+
+    def matches(self, limit: int) -> list[Row]:
+        """Which records were matched, newest first."""
+        return self._rows(MATCHES, (limit,))
+
+    def words(self) -> list[Row]:
+        """Every channel's ids for words of ours."""
+        return self._rows(WORDS)
 
     def reviews(self, limit: int) -> list[Row]:
         """What needs a decision."""

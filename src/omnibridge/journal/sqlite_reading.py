@@ -8,6 +8,7 @@ from omnibridge.journal.rows import DeliveryState, InboxState
 from omnibridge.journal.sqlite_conflicts import CONFLICTS
 from omnibridge.journal.sqlite_connection import Connection
 from omnibridge.journal.sqlite_values import Row, Value
+from omnibridge.model import WORDS
 
 __all__ = ["EVENT", "STORED", "Reading"]
 
@@ -66,10 +67,19 @@ class Reading:
         return self.rows(sql, (kind, found[0][0], *more)) if found else []
 
     def references(self, channel: str, ids: Sequence[tuple[str, str]]) -> list[list[Row]]:
-        """For each (kind, id) none or one row of external id and shadow: of several, the newest that is still there."""
+        """For each (kind, id) none or one row of external id and shadow: of several, the newest that is still there.
+
+        A kind of words has a word where others have an id.
+        """
         sql = """SELECT external_id, shadow FROM known INDEXED BY known_id WHERE kind = ? AND id = ? AND channel = ?
             ORDER BY deleted, shadow IS NULL, rowid DESC LIMIT 1"""
-        return [self.rows(sql, (*key, channel)) or self._merged(sql, key, channel) for key in ids]
+        words = "SELECT external_id, NULL FROM words WHERE kind = ? AND word = ? AND channel = ?"
+        return [
+            self.rows(words, (*key, channel))
+            if key[0] in WORDS
+            else self.rows(sql, (*key, channel)) or self._merged(sql, key, channel)
+            for key in ids
+        ]
 
     def begun(self, channel: str, limit: int, now: int) -> list[Row]:
         """Lane and operation of heads that may have left already: with a request on record, or first in turn."""

@@ -6,7 +6,7 @@ from omnibridge.journal.sqlite_ledger import Ledger
 
 __all__ = ["LINKED", "ReferenceRow", "dirty", "link", "refer", "survivor"]
 
-LINKED = frozenset({"customer", "inventory", "location", "product", "variant"})
+LINKED = frozenset({"customer", "inventory", "inventory_item", "location", "product", "variant"})
 """Kinds of which several systems have the same thing: there two ids that turn out to be one are joined, and may come
 apart again. Of all others the one who writes a reference last is right."""
 

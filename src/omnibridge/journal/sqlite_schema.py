@@ -167,7 +167,14 @@ CREATE TABLE conflicts (
 CREATE INDEX conflicts_chosen ON conflicts (id) WHERE side IS NOT NULL;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8)
+# A channel's id for a word of ours (a tax rate, a price list, a payment method), as an operator matched them.
+_V9 = """
+CREATE TABLE words (
+    channel TEXT NOT NULL, kind TEXT NOT NULL, word TEXT NOT NULL, external_id TEXT NOT NULL,
+    PRIMARY KEY (channel, kind, word)) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

@@ -33,6 +33,7 @@ from omnibridge.model.identity import canonical_id, event_id
 from omnibridge.model.inventory import InventoryLevel
 from omnibridge.model.location import Location
 from omnibridge.model.loyalty import LoyaltyAccount, LoyaltyEntry, LoyaltyKind, PointsDiscrepancy
+from omnibridge.model.matching import WORDS, named_in, rate_word
 from omnibridge.model.message import Command, Direction, Media, Message, MessageState, SendMessage
 from omnibridge.model.money import Amount, Currency, Money, Quantity, decimal_text, minor_digits
 from omnibridge.model.order import (
@@ -61,6 +62,7 @@ __all__ = [
     "PERSONAL",
     "PREFIX",
     "WHOLLY",
+    "WORDS",
     "Address",
     "AdjustPoints",
     "Amount",
@@ -143,8 +145,10 @@ __all__ = [
     "full_type",
     "lookup",
     "minor_digits",
+    "named_in",
     "phone_or_none",
     "phone_zones",
+    "rate_word",
     "short_type",
     "without_person",
 ]

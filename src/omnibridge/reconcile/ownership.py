@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from omnibridge.reconcile.fold import Owner, nobody
@@ -35,8 +35,18 @@ class Ownership:
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self._rules: dict[str, list[Rule]] = {}
+        self._same: Mapping[str, str] = {}
         for rule in sorted(rules, key=lambda rule: rule.narrow, reverse=True):
             self._rules.setdefault(rule.kind, []).append(rule)
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The locations that rules are about, by the ids that these got when they were first shown."""
+        return frozenset(rule.location for rules in self._rules.values() for rule in rules if rule.location is not None)
+
+    def same(self, ids: Mapping[str, str]) -> None:
+        """Which locations were matched with others since: every id that one has or had, and the one in force."""
+        self._same = ids
 
     def of(self, kind: str, entity: Json) -> Owner:
         """The owners of the fields of an entity, whose references are canonical."""
@@ -45,7 +55,13 @@ class Ownership:
             return nobody
         place: Json = entity.get("location") or {}
         location = place.get("id")
-        here = [rule for rule in rules if rule.location is None or rule.location == location]
+        same = self._same
+        here = [
+            rule
+            for rule in rules
+            if rule.location is None
+            or (location is not None and same.get(rule.location, rule.location) == same.get(location, location))
+        ]
 
         def owner(field: str) -> str | None:
             return next((rule.channel for rule in here if rule.covers(field)), None)

@@ -20,7 +20,7 @@ from omnibridge.routing.filters import (
 )
 from omnibridge.routing.names import type_prefix
 from omnibridge.routing.parse import parse_filter, parse_sql
-from omnibridge.routing.possible import possible_types
+from omnibridge.routing.possible import possible_channels, possible_types
 from omnibridge.routing.route import MAX_HOPS, Route
 from omnibridge.routing.router import Router, Target
 
@@ -51,6 +51,7 @@ __all__ = [
     "nested",
     "parse_filter",
     "parse_sql",
+    "possible_channels",
     "possible_types",
     "sql",
     "type_filter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Flag, auto
 
 from omnibridge.cesql import (
@@ -26,7 +27,7 @@ from omnibridge.routing.filters import Not as NotFilter
 from omnibridge.routing.normal import conditions
 from omnibridge.routing.shapes import Shape, shape_at
 
-__all__ = ["can_match", "pointer_of", "possible_types"]
+__all__ = ["can_match", "pointer_of", "possible_channels", "possible_types"]
 
 _ALWAYS_SET = frozenset({"specversion", "id", "source", "type"})
 
@@ -53,6 +54,12 @@ def possible_types(whole: Filter) -> tuple[EventType, ...]:
     return tuple(
         entry for entry in catalogue() if (by_type is None or by_type.holds(entry.type)) and can_match(whole, entry)
     )
+
+
+def possible_channels(whole: Filter, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these channels whose events the filter may match."""
+    told = conditions(whole).get("channel")
+    return tuple(name for name in names if told is None or told.holds(name))
 
 
 def can_match(part: Filter, entry: EventType) -> bool:

@@ -78,10 +78,11 @@ def _ids(level: InventoryLevel, delivery: Delivery) -> tuple[str, str]:
     if delivery.own is not None:
         item, _, location = delivery.own.partition(":")
         return item, location
-    item, location = delivery.external(level.variant), delivery.external(level.location)
-    if item is None or location is None:
-        missing = "inventory item" if item is None else "location"
-        raise Permanent(f"the {missing} is not matched with one of the shop's", remedy="match it, then replay")
+    item, location = delivery.external(level.variant, "inventory_item"), delivery.external(level.location)
+    if item is None:
+        raise delivery.unmatched("variant", f"the SKU {level.sku!r}" if level.sku else "the variant of a stock level")
+    if location is None:
+        raise delivery.unmatched("location", "the location of a stock level")
     return item, location
 
 

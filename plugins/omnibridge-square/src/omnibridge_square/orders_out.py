@@ -81,11 +81,7 @@ def _mismatch(order: Order, found: Node) -> str | None:
 def _head(settings: SquareSettings, order: Order, delivery: Delivery) -> Json:
     place = delivery.external(order.location) or settings.location_id
     if place is None:
-        raise Permanent(
-            "the order names no location that is known at Square",
-            code="NO_LOCATION",
-            remedy="set location_id, or match the order's location",
-        )
+        raise delivery.unmatched("location", "the order's location", remedy="set location_id")
     head: Json = {
         "location_id": place,
         # Automatic taxes and discounts of the catalogue would change a total that the customer has been told.

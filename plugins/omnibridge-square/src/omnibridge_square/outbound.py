@@ -228,11 +228,7 @@ async def deliver_level(settings: SquareSettings, level: InventoryLevel, deliver
     place = delivery.external(level.location) or known_place
     if not variant or not place:
         missing = "variant" if not variant else "location"
-        raise Permanent(
-            f"the {missing} of the stock level is not known at Square",
-            code=f"NO_{missing.upper()}",
-            remedy="match variants and locations of this channel",
-        )
+        raise delivery.unmatched(missing, f"the {missing} of a stock level")
     now = await http.now()
     at = level.counted_at if level.counted_at is not None and now - _OLDEST < level.counted_at <= now else now
     told: Json = {
