@@ -1,10 +1,11 @@
-"""What can be wrong with a configuration although its shape is right: routes to channels that take nothing of it."""
+"""What can be wrong with a configuration although its shape is right: routes that bring nothing, or never end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from omnibridge.config.load import Config, Problem
+from omnibridge.config.rest import unrest
 from omnibridge.routing import possible_types
 
 __all__ = ["check"]
@@ -12,7 +13,11 @@ __all__ = ["check"]
 
 def check(config: Config) -> list[Problem]:
     """Every problem of the configuration, those of its shape first."""
-    return [*config.problems, *_targets(config)]
+    restless = (
+        Problem(f"channels {' and '.join(dict.fromkeys(one.channels))}", one.what, one.remedy)
+        for one in unrest(config.routes, config.channels)
+    )
+    return [*config.problems, *_targets(config), *restless]
 
 
 def _targets(config: Config) -> Iterator[Problem]:
