@@ -14,6 +14,7 @@ from omnibridge_square.wire import Json
 
 from omnibridge.connector import Class, Inbound, Request, Response, hmac_base64, json_bytes, json_response
 from omnibridge.model import (
+    AdjustPoints,
     Customer,
     EraseCustomer,
     Fulfilment,
@@ -97,6 +98,9 @@ def seller(settings: SquareSettings) -> SquareSandbox:
             "updated_at": stamp(sandbox),
         }
         sandbox.items[f"ITEM{number}"] = item(number, stamp(sandbox))
+        member = sandbox.enrol(f"+4533123{number:03}")
+        sandbox.move_points(member, "ACCUMULATE_POINTS", 10 * number)
+        sandbox.sell_card(f"778332000748{number:04}", 20000, "DKK")
     sandbox.outbox.clear()
     sandbox.now = lambda: NOW
     return sandbox
@@ -199,6 +203,24 @@ REFUND: Json = {
     "payment_id": "PAY1",
     "location_id": "L-MAIN",
 }
+EARNED: Json = {
+    "id": "LEV1",
+    "type": "ACCUMULATE_POINTS",
+    "created_at": "2026-11-22T10:00:00Z",
+    "accumulate_points": {"loyalty_program_id": "PROGRAM", "points": 10, "order_id": "ORD1"},
+    "loyalty_account_id": "LOY1",
+    "location_id": "L-MAIN",
+    "source": "SQUARE",
+}
+GIFT: Json = {
+    "id": "gftc:1",
+    "type": "DIGITAL",
+    "gan_source": "SQUARE",
+    "state": "ACTIVE",
+    "balance_money": KRONER,
+    "gan": "7783320007480908",
+    "created_at": "2026-11-22T10:00:00Z",
+}
 COUNT: Json = {
     "catalog_object_id": "VAR1",
     "catalog_object_type": "ITEM_VARIATION",
@@ -270,6 +292,21 @@ CONFORMANCE: Conformance[SquareSettings] = Conformance(
             "refund.id",
             *(one.replace("payment.", "refund.") for one in PAID),
         ),
+        told(
+            "loyalty-event-created",
+            "loyalty.event.created",
+            {"loyalty_event": EARNED},
+            "loyalty_event",
+            "loyalty_event.loyalty_account_id",
+        ),
+        told(
+            "loyalty-account-deleted",
+            "loyalty.account.deleted",
+            {"loyalty_account": {"id": "LOY1", "program_id": "PROGRAM"}},
+            "loyalty_account",
+            "loyalty_account.id",
+        ),
+        told("gift-card-updated", "gift_card.updated", {"gift_card": GIFT}, "gift_card", "gift_card.id"),
         told("stock", "inventory.count.updated", {"inventory_counts": [COUNT]}, "inventory_counts", *COUNTED),
     ),
     writes=(
@@ -300,6 +337,11 @@ CONFORMANCE: Conformance[SquareSettings] = Conformance(
                 method=PaymentMethod.OTHER,
             ),
             references=ORDERED,
+        ),
+        Write(name="points", value=AdjustPoints(phone="+4533123001", points=Decimal(25), reason="sorry")),
+        Write(
+            name="points-earned",
+            value=AdjustPoints(phone="+4533999999", points=Decimal(25), order=Ref(kind="order", id="web-1")),
         ),
         Write(
             name="stock",

@@ -15,7 +15,7 @@ from omnibridge_square.settings import SquareSettings
 
 from omnibridge.connector import Delivery, Emit, Http, Inbound, Keep, Receipt, Reference, Request, Response, Send
 from omnibridge.event import Event
-from omnibridge.model import Entity, canonical_id
+from omnibridge.model import Command, Entity, canonical_id
 from omnibridge.testing import Drive
 
 URL = "https://bridge.example.com/in/till"
@@ -101,6 +101,14 @@ class Rig:
     def _settle(self, receipt: Receipt, entity: Entity) -> None:
         for reference in receipt.references:
             self._keep(reference, entity)
+
+    def command(self, command: Command, key: str = "key") -> Receipt:
+        """A command carried out, in one attempt."""
+        event = Event.make(f"io.omnibridge.command.{command.KIND}.v1", command, id="evt-1", source="/t/desk")
+        delivery = Delivery(key, "till", event, references=dict(self.references), related=dict(self.related))
+        [deliver] = [one for one in CONNECTOR.delivers if one.accepts is type(command)]
+        http = Http(lambda step: f"{key}-{step}"[:45])
+        return self.run(lambda _: deliver.run(self.settings, command, delivery, http)).result
 
     def inbound(self, body: bytes, headers: dict[str, str] | None = None, url: str = URL) -> Inbound:
         return Inbound("till", url, headers or {}, body, self.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,11 +21,14 @@ from openapi_core.validation.request.exceptions import RequestValidationError
 from square import Square
 from square.core.api_error import ApiError
 from square.environment import SquareEnvironment
+from square.types.get_gift_card_response import GetGiftCardResponse
+from square_sdk_judge import ANSWERS, holds, judged
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-from omnibridge.connector import Lookup, Response, SandboxRequest
+from omnibridge.connector import Lookup, Response, SandboxRequest, json_response
 from omnibridge.model import (
     Address,
+    AdjustPoints,
     Customer,
     Discount,
     Fulfilment,
@@ -102,6 +106,11 @@ class Judged(SquareSandbox):
         self.judged: set[tuple[str, str]] = set()
 
     def handle(self, request: SandboxRequest) -> Response:
+        if any(re.fullmatch(path, request.path) for _, path in ANSWERS):
+            response = super().handle(request)
+            assert judged(request, response)
+            self.judged.add((request.method, request.path))
+            return response
         asked = Asked(request)
         self.api.validate_request(asked)  # pyright: ignore[reportArgumentType]
         response = super().handle(request)
@@ -180,7 +189,29 @@ def test_every_request_and_answer_is_valid_by_the_specification(rig, square_api,
     )
     rig.deliver(other)
     rig.deliver(other.model_copy(update={"status": OrderStatus.CANCELLED}))
-    for kind, id_ in (("order", order_id), ("inventory", "V1:L-MAIN"), ("catalog", "catalog"), ("customer", "NONE")):
+    member, card = made.enrol("+4533123001"), made.sell_card("7783320007480908", 5000)
+    for type_, points in (
+        ("ACCUMULATE_POINTS", 20),
+        ("CREATE_REWARD", -10),
+        ("REDEEM_REWARD", 0),
+        ("DELETE_REWARD", 10),
+        ("EXPIRE_POINTS", -2),
+        ("OTHER", 1),
+    ):
+        made.move_points(member, type_, points)
+    for type_, amount in (("LOAD", 500), ("REDEEM", -700), ("ADJUST_DECREMENT", -100)):
+        made.use_card(card, type_, amount, **({"reason": "SUPPORT_ISSUE"} if type_.startswith("ADJUST") else {}))
+    rig.command(AdjustPoints(phone="+4533123001", points=Decimal(-3), reason="wrong"), "points-1")
+    rig.command(AdjustPoints(phone="+4533123002", points=Decimal(5), order=Ref(kind="order", id="web")), "points-2")
+    rig.command(AdjustPoints(phone="+4533123002", order=ref), "points-3")
+    for kind, id_ in (
+        ("loyalty", member),
+        ("giftcard", card),
+        ("order", order_id),
+        ("inventory", "V1:L-MAIN"),
+        ("catalog", "catalog"),
+        ("customer", "NONE"),
+    ):
         rig.run(lambda http, kind=kind, id_=id_: read(rig.settings, Lookup(kind, id_), http))
     for poll in CONNECTOR.polls:
         rig.run(lambda http, poll=poll: poll.run(rig.settings, None, http))
@@ -200,9 +231,22 @@ def test_every_request_and_answer_is_valid_by_the_specification(rig, square_api,
             "payments": ("GET", "POST"),
             "inventory": ("POST",),
             "webhooks": ("GET", "POST", "PUT", "DELETE"),
+            "loyalty": ("GET", "POST"),
+            "gift-cards": ("GET",),
         }.items()
         for method in all_
     }
+
+
+def test_the_clients_types_judge_as_well():
+    one = {"id": "g", "type": "DIGITAL", "state": "ACTIVE"}
+    holds(GetGiftCardResponse, {"gift_card": one}, "answer")
+    for wrong in ({"colour": "red"}, {"state": "LOST"}, {"id": 7}, {"customer_ids": [7]}):
+        with pytest.raises(AssertionError, match=r"answer\.gift_card"):
+            holds(GetGiftCardResponse, {"gift_card": {**one, **wrong}}, "answer")
+    asked = SandboxRequest("GET", "/v2/gift-cards?updated_after=x")
+    with pytest.raises(AssertionError, match="no parameter"):
+        judged(asked, json_response({}))
 
 
 def test_the_judge_notices_a_field_that_square_does_not_have(square_api):
@@ -298,6 +342,28 @@ def test_the_official_client_works_with_the_sandbox(client):
     ).counts
     assert [one.quantity for one in counts] == ["4"]
     assert [one.id for one in square.locations.list().locations] == ["L-MAIN"]
+    joined = square.loyalty.accounts.create(
+        loyalty_account={"program_id": "PROGRAM", "mapping": {"phone_number": "+4533123001"}}, idempotency_key="k6"
+    ).loyalty_account
+    square.loyalty.accounts.accumulate_points(
+        account_id=joined.id, accumulate_points={"points": 9}, idempotency_key="k7", location_id="L-MAIN"
+    )
+    square.loyalty.accounts.adjust(
+        account_id=joined.id, adjust_points={"points": -2, "reason": "x"}, idempotency_key="k8"
+    )
+    [known] = square.loyalty.accounts.search(query={"mappings": [{"phone_number": "+4533123001"}]}).loyalty_accounts
+    assert (known.id, known.balance, known.lifetime_points) == (joined.id, 7, 9)
+    events = square.loyalty.search_events(
+        query={"filter": {"loyalty_account_filter": {"loyalty_account_id": joined.id}}}
+    ).events
+    assert [one.type for one in events] == ["ADJUST_POINTS", "ACCUMULATE_POINTS"]
+    with pytest.raises(ApiError) as caught:
+        square.loyalty.accounts.adjust(account_id=joined.id, adjust_points={"points": -8}, idempotency_key="k9")
+    assert caught.value.errors[0].code == "BAD_REQUEST"
+    gift = sandbox.sell_card("7783320007480908", 500)
+    assert [one.id for one in square.gift_cards.list()] == [gift]
+    assert square.gift_cards.get(id=gift).gift_card.balance_money.amount == 500
+    assert [one.type for one in square.gift_cards.activities.list(gift_card_id=gift)] == ["ACTIVATE"]
     hook = square.webhooks.subscriptions.create(
         subscription={
             "name": "x",

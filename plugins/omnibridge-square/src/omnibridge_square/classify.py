@@ -8,9 +8,10 @@ from omnibridge.connector import Class, Outcome, Request, Response, classify_htt
 from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge_square.wire import Node
 
-__all__ = ["classify", "code_of", "refused", "stale", "succeeded"]
+__all__ = ["classify", "code_of", "missing", "refused", "stale", "succeeded"]
 
 _CREDENTIAL = {"UNAUTHORIZED", "ACCESS_TOKEN_EXPIRED", "ACCESS_TOKEN_REVOKED"}
+_GONE = frozenset({"NOT_FOUND", "CUSTOMER_NOT_FOUND", "GONE"})
 _REMEDIES = {
     "ACCESS_TOKEN_EXPIRED": "renew access_token",
     "ACCESS_TOKEN_REVOKED": "give a new access_token",
@@ -84,6 +85,11 @@ def code_of(response: Response) -> str | None:
     """The code of the first error, or None where the body holds none."""
     errors = _errors(response)
     return errors[0][1] or None if errors else None
+
+
+def missing(response: Response) -> bool:
+    """Whether a record is not there, or not any more."""
+    return response.status == 404 or (not response.ok and code_of(response) in _GONE)
 
 
 def refused(what: str, response: Response) -> Permanent:

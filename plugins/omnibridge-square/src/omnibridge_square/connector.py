@@ -21,12 +21,13 @@ from omnibridge.connector import (
     deliver,
 )
 from omnibridge.errors import Permanent
-from omnibridge.model import Customer, EraseCustomer, Fulfilment, InventoryLevel, Order, Payment
+from omnibridge.model import AdjustPoints, Customer, EraseCustomer, Fulfilment, InventoryLevel, Order, Payment
 from omnibridge_square.classify import classify, succeeded
 from omnibridge_square.customers_out import erase_customer, normal_customer, upsert_customer
 from omnibridge_square.inbound import EVENT_TYPES, delivery_id, translate, verify
 from omnibridge_square.orders_out import deliver_order
 from omnibridge_square.outbound import deliver_fulfilment, deliver_level, deliver_payment, normal_level
+from omnibridge_square.points_out import adjust_points
 from omnibridge_square.polls import (
     poll_catalog,
     poll_customers,
@@ -35,6 +36,12 @@ from omnibridge_square.polls import (
     poll_orders,
     poll_payments,
     poll_refunds,
+)
+from omnibridge_square.polls_ledgers import (
+    poll_gift_card_activities,
+    poll_gift_cards,
+    poll_loyalty_accounts,
+    poll_loyalty_events,
 )
 from omnibridge_square.reads import read
 from omnibridge_square.sandbox import SquareSandbox
@@ -45,6 +52,7 @@ __all__ = ["CONNECTOR", "DROPPED"]
 
 _CARD = "payment.card_details.card"
 _NUMBER = "part of a card number or its owner's; such never leaves Square"
+_LOOKED_UP = "half of a ledger; the whole is looked up and says it"
 _STUB = "the notification is a stub; the order is looked up and says it"
 
 DROPPED: Mapping[str, str] = {
@@ -71,6 +79,12 @@ DROPPED: Mapping[str, str] = {
     "data.object.order_fulfillment_updated.state": _STUB,
     "data.object.order_fulfillment_updated.updated_at": _STUB,
     "data.object.order_fulfillment_updated.version": _STUB,
+    "data.object.gift_card": _LOOKED_UP,
+    "data.object.gift_card_activity": _LOOKED_UP,
+    "data.object.linked_customer_id": _LOOKED_UP,
+    "data.object.unlinked_customer_id": _LOOKED_UP,
+    "data.object.loyalty_account": _LOOKED_UP,
+    "data.object.loyalty_event": _LOOKED_UP,
     f"data.object.{_CARD}.bin": _NUMBER,
     f"data.object.{_CARD}.exp_month": _NUMBER,
     f"data.object.{_CARD}.exp_year": _NUMBER,
@@ -79,7 +93,7 @@ DROPPED: Mapping[str, str] = {
     "data.object.payment.version_token": "opaque, and another one after every write; updated_at is the version",
     "data.object.refund.version": "in webhooks only; updated_at, which reads have too, is the version",
 }
-"""Fields of Square's notifications that no observation shows, and why."""
+"""Fields of Square's notifications that no observation shows, alone or with all below them, and why."""
 
 
 def _headers(
@@ -144,6 +158,10 @@ CONNECTOR: Connector[SquareSettings] = Connector(
         Poll(name="payments", every=timedelta(minutes=30), run=poll_payments),
         Poll(name="refunds", every=timedelta(minutes=30), run=poll_refunds),
         Poll(name="inventory", every=timedelta(minutes=30), run=poll_inventory),
+        Poll(name="loyalty", every=timedelta(hours=6), run=poll_loyalty_accounts),
+        Poll(name="loyalty-events", every=timedelta(minutes=30), run=poll_loyalty_events),
+        Poll(name="gift-cards", every=timedelta(days=1), run=poll_gift_cards),
+        Poll(name="gift-card-activities", every=timedelta(minutes=30), run=poll_gift_card_activities),
     ),
     read=read,
     delivers=(
@@ -152,20 +170,23 @@ CONNECTOR: Connector[SquareSettings] = Connector(
         deliver(Fulfilment, deliver_fulfilment),
         deliver(Payment, deliver_payment),
         deliver(InventoryLevel, deliver_level, normal=normal_level),
+        deliver(AdjustPoints, adjust_points),
         deliver(EraseCustomer, erase_customer),
     ),
     emits=(
         "consent",
         "customer",
         "fulfilment",
+        "giftcard",
         "inventory",
         "location",
+        "loyalty",
         "order",
         "payment",
         "product",
         "refund",
         "return",
-        *(f"square.{one}" for one in EVENT_TYPES if one.startswith(("loyalty.", "inventory."))),
+        *(f"square.{one}" for one in EVENT_TYPES if one.startswith("inventory.")),
     ),
     sandbox=sandbox,
     dropped=DROPPED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Response, Snapshot, Upsert
 from omnibridge.errors import Permanent, Retryable
 from omnibridge.model import Address, Customer, EraseCustomer, email_or_none, phone_or_none
-from omnibridge_square.classify import code_of, stale, succeeded
+from omnibridge_square.classify import missing, stale, succeeded
 from omnibridge_square.entities import customer as customer_snapshots
 from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Fields, Json, Node, parsed
@@ -127,12 +127,20 @@ async def upsert_customer(settings: SquareSettings, customer: Customer, delivery
 async def erase_customer(settings: SquareSettings, command: EraseCustomer, delivery: Delivery, http: Http) -> Receipt:
     """Delete the profiles. Square keeps payments and orders, which the law asks it to (Square, DeleteCustomer).
 
-    One that is gone already is done. Raises Permanent for a refusal.
+    One that is gone already is done. A loyalty account holds the person's phone number, and no call deletes one
+    (Square, Loyalty API). Raises Permanent for a refusal, and for such an account that is still there.
     """
     for number, id_ in enumerate(command.ids("customer")):
         response = await http.delete(f"/v2/customers/{id_}", step=f"erase-{number}", protection=Upsert())
-        if response.status != 404 and code_of(response) not in ("NOT_FOUND", "CUSTOMER_NOT_FOUND"):
+        if not missing(response):
             succeeded("to delete a customer", response)
+    for id_ in command.ids("loyalty"):
+        if not missing(await http.get(f"/v2/loyalty/accounts/{id_}")):
+            raise Permanent(
+                f"the loyalty account {id_} is still at Square, with a phone number",
+                code="LOYALTY_KEPT",
+                remedy="delete it in the Square dashboard, then replay",
+            )
     return Receipt()
 
 
@@ -184,7 +192,7 @@ async def _change(
     """Read, change what differs, and once more from the reading on when somebody else was faster."""
     for turn in (1, 2):
         response = await http.get(f"/v2/customers/{own}")
-        if response.status == 404 or code_of(response) in ("NOT_FOUND", "CUSTOMER_NOT_FOUND"):
+        if missing(response):
             raise Permanent(
                 f"the customer {own} was deleted at Square",
                 code="NOT_FOUND",

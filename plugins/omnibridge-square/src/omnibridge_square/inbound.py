@@ -12,12 +12,14 @@ from omnibridge.connector import (
     Lookup,
     Observation,
     Occurrence,
+    Snapshot,
     Verdict,
     verify_any,
 )
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Ref
+from omnibridge.model import GiftCard, LoyaltyAccount, Ref
 from omnibridge_square.entities import count, customer, payment, refund
+from omnibridge_square.gift_cards import NUMBERS
 from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Node, instant, parsed
 
@@ -31,11 +33,30 @@ _ORDERS = {
     "order.fulfillment.updated": "order_fulfillment_updated",
 }
 
+_LEDGERS = {
+    "gift_card.activity.created": (GiftCard.KIND, "gift_card_activity", "gift_card_id"),
+    "gift_card.activity.updated": (GiftCard.KIND, "gift_card_activity", "gift_card_id"),
+    "gift_card.created": (GiftCard.KIND, "gift_card", "id"),
+    "gift_card.customer_linked": (GiftCard.KIND, "gift_card", "id"),
+    "gift_card.customer_unlinked": (GiftCard.KIND, "gift_card", "id"),
+    "gift_card.updated": (GiftCard.KIND, "gift_card", "id"),
+    "loyalty.account.created": (LoyaltyAccount.KIND, "loyalty_account", "id"),
+    "loyalty.account.updated": (LoyaltyAccount.KIND, "loyalty_account", "id"),
+    "loyalty.event.created": (LoyaltyAccount.KIND, "loyalty_event", "loyalty_account_id"),
+}
+"""Notifications with half of a ledger: kind, the object that they carry, and its field with the id to look up."""
+
 EVENT_TYPES = (
     "catalog.version.updated",
     "customer.created",
     "customer.deleted",
     "customer.updated",
+    "gift_card.activity.created",
+    "gift_card.activity.updated",
+    "gift_card.created",
+    "gift_card.customer_linked",
+    "gift_card.customer_unlinked",
+    "gift_card.updated",
     "inventory.count.updated",
     "loyalty.account.created",
     "loyalty.account.deleted",
@@ -72,7 +93,8 @@ def delivery_id(inbound: Inbound) -> str | None:
 def translate(settings: SquareSettings, inbound: Inbound) -> Sequence[Observation]:
     """What a notification says. Raises InvalidMessage for one that does not have the shape of its type.
 
-    Order notifications are stubs and become lookups. A type that has no translation is an occurrence named
+    Order notifications are stubs and become lookups; so do those of points and gift cards, which tell either the
+    balance or what moved it. A type that has no translation is an occurrence named
     `square.` and the type, never an error.
     """
     return parsed("body", lambda: _translate(settings, Node(inbound.json())))
@@ -89,6 +111,12 @@ def _translate(settings: SquareSettings, body: Node) -> Sequence[Observation]:
         context = parent.node("event_context") if parent is not None else None
         gone = kind == "customer.deleted" or bool(data is not None and data.truth("deleted"))
         return customer(thing, settings.region, context, deleted=gone)
+    ledger = _LEDGERS.get(kind)
+    if ledger is not None:
+        entity, name, field = ledger
+        return [Lookup(entity, _required(data, name).need(field))]
+    if kind == "loyalty.account.deleted":
+        return [Snapshot.gone(LoyaltyAccount.KIND, _required(data, "loyalty_account").need("id"))]
     simple = _SIMPLE.get(kind)
     if simple is not None:
         name, read = simple
@@ -125,7 +153,7 @@ def _order(stub: Node) -> Lookup:
 
 
 def _occurrence(kind: str, key: str, body: Node) -> Occurrence:
-    rest = body.rest()
+    rest = _without_numbers(body.rest())
     for told in ("type", "event_id", "merchant_id"):
         rest.pop(told, None)
     raw = rest.get("created_at")
@@ -138,6 +166,17 @@ def _occurrence(kind: str, key: str, body: Node) -> Occurrence:
         else:
             del rest["created_at"]
     return Occurrence(key, f"square.{kind}", rest, _person(rest), at)
+
+
+def _without_numbers(rest: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Without numbers of gift cards, at any depth: a type that nobody described may carry some."""
+    return {name: _plain(value) for name, value in rest.items() if name not in NUMBERS}
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return _without_numbers(value)
+    return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _person(rest: dict[str, JsonValue]) -> Ref | None:

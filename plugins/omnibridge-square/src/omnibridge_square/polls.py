@@ -13,6 +13,7 @@ from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Json, Node, instant, parsed, wire_instant
 
 __all__ = [
+    "paged",
     "poll_catalog",
     "poll_customers",
     "poll_inventory",
@@ -20,6 +21,7 @@ __all__ = [
     "poll_orders",
     "poll_payments",
     "poll_refunds",
+    "polled",
 ]
 
 Ask = Callable[[str, str, list[str], str | None], Awaitable[Response]]
@@ -29,7 +31,7 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 _WORN_OUT = frozenset({"INVALID_CURSOR", "INVALID_VALUE"})
 
 
-async def _round(
+async def polled(
     settings: SquareSettings,
     cursor: Cursor | None,
     http: Http,
@@ -75,7 +77,8 @@ async def _round(
     await http.emit((), {"since": wire_instant(until)})
 
 
-def _paged(body: Json, page: str | None) -> Json:
+def paged(body: Json, page: str | None) -> Json:
+    """A question, for the page after the first with Square's cursor."""
     return {**body, "cursor": page} if page else body
 
 
@@ -92,12 +95,12 @@ async def poll_customers(settings: SquareSettings, cursor: Cursor | None, http: 
             "filter": {"updated_at": {"start_at": start, "end_at": until}},
             "sort": {"field": "CREATED_AT", "order": "ASC"},
         }
-        return await http.query("/v2/customers/search", json=_paged({"limit": 100, "query": query}, page))
+        return await http.query("/v2/customers/search", json=paged({"limit": 100, "query": query}, page))
 
     def people(body: Node) -> list[Observation]:
         return [seen for one in body.nodes("customers") for seen in customer(one, settings.region)]
 
-    await _round(settings, cursor, http, ask, people, everything=True)
+    await polled(settings, cursor, http, ask, people, everything=True)
 
 
 async def poll_orders(settings: SquareSettings, cursor: Cursor | None, http: Http) -> None:
@@ -112,36 +115,36 @@ async def poll_orders(settings: SquareSettings, cursor: Cursor | None, http: Htt
             "sort": {"sort_field": "UPDATED_AT", "sort_order": "ASC"},
         }
         body = {"location_ids": places, "limit": 200, "query": query}
-        return await http.query("/v2/orders/search", json=_paged(body, page))
+        return await http.query("/v2/orders/search", json=paged(body, page))
 
     def orders(body: Node) -> list[Observation]:
         return [seen for one in body.nodes("orders") for seen in order(one, settings.region)]
 
-    await _round(settings, cursor, http, ask, orders, everything=False, places_at_once=10)
+    await polled(settings, cursor, http, ask, orders, everything=False, places_at_once=10)
 
 
 async def poll_payments(settings: SquareSettings, cursor: Cursor | None, http: Http) -> None:
     """Payments by `updated_at`, oldest first; without a location Square would list the main one's only."""
 
     async def ask(start: str, until: str, places: list[str], page: str | None) -> Response:
-        return await http.get("/v2/payments", params=_paged(_window(start, until) | {"location_id": places[0]}, page))
+        return await http.get("/v2/payments", params=paged(_window(start, until) | {"location_id": places[0]}, page))
 
     def payments(body: Node) -> list[Observation]:
         return [payment(one) for one in body.nodes("payments")]
 
-    await _round(settings, cursor, http, ask, payments, everything=False, places_at_once=1)
+    await polled(settings, cursor, http, ask, payments, everything=False, places_at_once=1)
 
 
 async def poll_refunds(settings: SquareSettings, cursor: Cursor | None, http: Http) -> None:
     """Refunds of all locations by `updated_at`, oldest first."""
 
     async def ask(start: str, until: str, places: list[str], page: str | None) -> Response:
-        return await http.get("/v2/refunds", params=_paged(_window(start, until), page))
+        return await http.get("/v2/refunds", params=paged(_window(start, until), page))
 
     def refunds(body: Node) -> list[Observation]:
         return [refund(one) for one in body.nodes("refunds")]
 
-    await _round(settings, cursor, http, ask, refunds, everything=False)
+    await polled(settings, cursor, http, ask, refunds, everything=False)
 
 
 def _window(start: str, until: str) -> Json:
@@ -159,12 +162,12 @@ async def poll_inventory(settings: SquareSettings, cursor: Cursor | None, http: 
 
     async def ask(start: str, until: str, places: list[str], page: str | None) -> Response:
         body = {"updated_after": start, "states": ["IN_STOCK"], "limit": 1000}
-        return await http.query("/v2/inventory/counts/batch-retrieve", json=_paged(body, page))
+        return await http.query("/v2/inventory/counts/batch-retrieve", json=paged(body, page))
 
     def counts(body: Node) -> list[Observation]:
         return [count(one, "poll") for one in body.nodes("counts")]
 
-    await _round(settings, cursor, http, ask, counts, everything=True)
+    await polled(settings, cursor, http, ask, counts, everything=True)
 
 
 async def poll_catalog(settings: SquareSettings, cursor: Cursor | None, http: Http) -> None:
@@ -172,12 +175,12 @@ async def poll_catalog(settings: SquareSettings, cursor: Cursor | None, http: Ht
 
     async def ask(start: str, until: str, places: list[str], page: str | None) -> Response:
         body = {"object_types": ["ITEM"], "include_deleted_objects": True, "begin_time": start, "limit": 100}
-        return await http.query("/v2/catalog/search", json=_paged(body, page))
+        return await http.query("/v2/catalog/search", json=paged(body, page))
 
     def items(body: Node) -> list[Observation]:
         return [item(one) for one in body.nodes("objects")]
 
-    await _round(settings, cursor, http, ask, items, everything=True)
+    await polled(settings, cursor, http, ask, items, everything=True)
 
 
 async def poll_locations(settings: SquareSettings, cursor: Cursor | None, http: Http) -> None:

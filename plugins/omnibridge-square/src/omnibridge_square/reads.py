@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from omnibridge.connector import Http, Lookup, Observation, Response, Snapshot
-from omnibridge.model import Customer, Order, Payment, Refund
-from omnibridge_square.classify import code_of, succeeded
+from omnibridge.connector import Http, Lookup, Observation, Snapshot
+from omnibridge.model import Customer, GiftCard, LoyaltyAccount, Order, Payment, Refund
+from omnibridge_square.classify import missing, succeeded
 from omnibridge_square.entities import count, customer, item, payment, refund
+from omnibridge_square.gift_cards import read_card
+from omnibridge_square.loyalty import read_account
 from omnibridge_square.orders import order
 from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Json, Node, instant, parsed, wire_instant
@@ -16,7 +18,6 @@ from omnibridge_square.wire import Json, Node, instant, parsed, wire_instant
 __all__ = ["read"]
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
-_GONE = frozenset({"NOT_FOUND", "CUSTOMER_NOT_FOUND", "GONE"})
 
 
 async def read(settings: SquareSettings, lookup: Lookup, http: Http) -> Sequence[Observation]:
@@ -31,12 +32,15 @@ async def read(settings: SquareSettings, lookup: Lookup, http: Http) -> Sequence
         return await _read_catalog(settings, instant(since) if since else _START, http)
     if lookup.kind == "inventory":
         return await _read_count(lookup.external_id, http)
+    ledger = _LEDGERS.get(lookup.kind)
+    if ledger is not None:
+        return await ledger(settings, lookup.external_id, http)
     one = _READABLE.get(lookup.kind)
     if one is None:
         return ()
     path, field, kind, translate = one
     response = await http.get(f"{path}/{lookup.external_id}")
-    if _missing(response):
+    if missing(response):
         return [Snapshot.gone(kind, lookup.external_id)]
     body = succeeded(f"to show the {lookup.kind} {lookup.external_id}", response)
     return parsed("answer", lambda: _translated(settings, lookup, body.node(field), translate))
@@ -78,13 +82,15 @@ _READABLE: Mapping[str, tuple[str, str, str, Callable[[SquareSettings, Node], Se
 }
 
 
-def _missing(response: Response) -> bool:
-    return response.status == 404 or (not response.ok and code_of(response) in _GONE)
+_LEDGERS: Mapping[str, Callable[[SquareSettings, str, Http], Awaitable[Sequence[Observation]]]] = {
+    LoyaltyAccount.KIND: read_account,
+    GiftCard.KIND: read_card,
+}
 
 
 async def _read_order(settings: SquareSettings, id_: str, http: Http) -> Sequence[Observation]:
     response = await http.get(f"/v2/orders/{id_}")
-    if _missing(response):
+    if missing(response):
         return [Snapshot.gone(Order.KIND, id_)]
     found = succeeded(f"to show the order {id_}", response).node("order")
     if found is None:

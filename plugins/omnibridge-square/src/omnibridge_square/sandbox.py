@@ -9,14 +9,14 @@ from datetime import timedelta
 from omnibridge.connector import Response, SandboxRequest, json_response
 from omnibridge.errors import InvalidMessage
 from omnibridge_square.sandbox_base import matches
-from omnibridge_square.sandbox_customers import CustomersSandbox
+from omnibridge_square.sandbox_ledgers import LedgersSandbox
 from omnibridge_square.sandbox_orders import Refusal, apply_sparse, invalid, price
 from omnibridge_square.wire import Json, instant, wire_instant
 
 __all__ = ["SquareSandbox"]
 
 
-class SquareSandbox(CustomersSandbox):
+class SquareSandbox(LedgersSandbox):
     """Square as this connector uses it."""
 
     # -- what people do ---------------------------------------------------------------------------------------------
@@ -51,6 +51,10 @@ class SquareSandbox(CustomersSandbox):
             "refunds": list(self.refunds.values()),
             "counts": list(self.counts.values()),
             "items": list(self.items.values()),
+            "accounts": list(self.accounts.values()),
+            "events": self.events,
+            "cards": list(self.cards.values()),
+            "activities": self.activities,
             "subscriptions": list(self.subscriptions.values()),
         }
 
@@ -95,6 +99,8 @@ class SquareSandbox(CustomersSandbox):
                 return self._stock(body)
             case ("POST", "catalog", "search"):
                 return self._search_catalog(body)
+            case (_, "loyalty" | "gift-cards", *_):
+                return self._ledgers(method, list(parts), query, body)
             case (_, "webhooks", "subscriptions", *rest):
                 return self._subscription(method, rest, body)
             case _:

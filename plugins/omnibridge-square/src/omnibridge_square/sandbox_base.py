@@ -42,6 +42,11 @@ class SandboxBase(Sandbox):
         self.refunds: dict[str, Json] = {}
         self.counts: dict[tuple[str, str, str], Json] = {}
         self.items: dict[str, Json] = {}
+        self.programs: dict[str, Json] = {"main": {"id": "PROGRAM", "status": "ACTIVE"}}
+        self.accounts: dict[str, Json] = {}
+        self.events: list[Json] = []
+        self.cards: dict[str, Json] = {}
+        self.activities: list[Json] = []
         self.subscriptions: dict[str, Json] = {}
         self.locations: dict[str, Json] = {}
         self._answers: dict[str, tuple[bytes, Json]] = {}

@@ -55,6 +55,8 @@ class SquareSettings(Settings):
         default=timedelta(minutes=30),
         description="Preparation time told to the till for a pick-up order that names no time",
     )
+    loyalty: bool = Field(default=True, description="Read loyalty accounts; an OAuth token needs `LOYALTY_READ`")
+    gift_cards: bool = Field(default=True, description="Read gift cards; an OAuth token needs `GIFTCARDS_READ`")
     subscribe: bool = Field(
         default=True, description="Keep the webhook subscription at Square right; needs a personal access token"
     )
