@@ -28,8 +28,14 @@ from omnibridge.model import (
     Payment,
     PaymentMethod,
     PaymentState,
+    Price,
+    Product,
+    ProductStatus,
     Ref,
+    Refund,
+    RefundState,
     ShippingLine,
+    Variant,
 )
 from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
 
@@ -236,6 +242,21 @@ def money(amount: str) -> Money:
     return Money(amount=Decimal(amount), currency="DKK")
 
 
+PRODUCT = Product(
+    id="prod-1",
+    title="Linen",
+    description="Woven in the north & washed",
+    status=ProductStatus.ACTIVE,
+    variants=(
+        Variant(sku="LINEN-BLUE", title="Blue", barcode="012345678905", prices=(Price(amount=money("100.00")),)),
+        Variant(sku="LINEN-RED", title="Red", prices=(Price(amount=money("110.00")),)),
+    ),
+)
+CHANGED = Product(
+    id="prod-2",
+    title="Thing 2, improved",
+    variants=(Variant(sku="SKU-2", title="One", prices=(Price(amount=money("35.00")),)),),
+)
 ORDER = Order(
     id="o-2",
     number="#1001",
@@ -338,6 +359,20 @@ CONFORMANCE: Conformance[SquareSettings] = Conformance(
             ),
             references=ORDERED,
         ),
+        Write(
+            name="refund",
+            value=Refund(
+                id="r-1",
+                payment=Ref(kind="payment", id="pay-1"),
+                amount=money("10.00"),
+                state=RefundState.COMPLETED,
+                reason="broken",
+            ),
+            references={("payment", "pay-1"): "PAY1"},
+            verb="completed",
+        ),
+        Write(name="product", value=PRODUCT, verb="created"),
+        Write(name="product-changed", value=CHANGED, own="ITEM2"),
         Write(name="points", value=AdjustPoints(phone="+4533123001", points=Decimal(25), reason="sorry")),
         Write(
             name="points-earned",

@@ -42,9 +42,14 @@ from omnibridge.model import (
     OrderTotals,
     Payment,
     PaymentState,
+    Price,
+    Product,
     Ref,
+    Refund,
+    RefundState,
     ShippingLine,
     TaxLine,
+    Variant,
 )
 
 HOST = "https://connect.squareup.com"
@@ -175,6 +180,19 @@ def test_every_request_and_answer_is_valid_by_the_specification(rig, square_api,
     )
     rig.deliver(Payment(id=rig.id("payment"), order=ref, amount=eur("50"), state=PaymentState.CAPTURED))
     rig.deliver(
+        Refund(
+            id="r",
+            payment=Ref(kind="payment", id=rig.id("payment")),
+            amount=eur("5"),
+            state=RefundState.COMPLETED,
+            reason="broken",
+        )
+    )
+    blue = Variant(sku="BLUE", title="Blue", barcode="012345678905", prices=(Price(amount=eur("12.99")),))
+    linen = Product(id=rig.id("product"), title="Linen", description="Soft & strong", variants=(blue,))
+    rig.deliver(linen)
+    rig.deliver(linen.model_copy(update={"title": "Linen, washed"}), key="the-second-delivery")
+    rig.deliver(
         InventoryLevel(
             id="i", variant=Ref(kind="variant", id="v"), location=Ref(kind="location", id="l"), available=Decimal("3.5")
         )
@@ -230,6 +248,8 @@ def test_every_request_and_answer_is_valid_by_the_specification(rig, square_api,
             "orders": ("GET", "POST", "PUT"),
             "payments": ("GET", "POST"),
             "inventory": ("POST",),
+            "refunds": ("GET", "POST"),
+            "catalog": ("GET", "POST"),
             "webhooks": ("GET", "POST", "PUT", "DELETE"),
             "loyalty": ("GET", "POST"),
             "gift-cards": ("GET",),
@@ -325,6 +345,25 @@ def test_the_official_client_works_with_the_sandbox(client):
         external_details={"type": "CARD", "source": "web"},
     ).payment
     assert [one.id for one in square.payments.list(location_id="L-MAIN")] == [paid.id]
+    back = square.refunds.refund_payment(
+        idempotency_key="k10", payment_id=paid.id, amount_money={"amount": 400, "currency": "EUR"}
+    ).refund
+    assert (back.status, [one.id for one in square.refunds.list()]) == ("COMPLETED", [back.id])
+    variation = {
+        "type": "ITEM_VARIATION",
+        "id": "#v",
+        "item_variation_data": {"name": "Blue", "sku": "BLUE", "pricing_type": "VARIABLE_PRICING"},
+    }
+    mug = {"type": "ITEM", "id": "#i", "item_data": {"name": "Mug", "variations": [variation]}}
+    stored = square.catalog.batch_upsert(idempotency_key="k11", batches=[{"objects": [mug]}])
+    assert [one.client_object_id for one in stored.id_mappings] == ["#i", "#v"]
+    whole = square.catalog.object.get(object_id=stored.objects[0].id).object
+    assert whole.item_data.variations[0].item_variation_data.sku == "BLUE"
+    found_items = square.catalog.search(
+        object_types=["ITEM_VARIATION"],
+        query={"exact_query": {"attribute_name": "sku", "attribute_value": "BLUE"}},
+    ).objects
+    assert [one.id for one in found_items] == [whole.item_data.variations[0].id]
     counts = square.inventory.batch_create_changes(
         idempotency_key="k5",
         changes=[

@@ -21,7 +21,17 @@ from omnibridge.connector import (
     deliver,
 )
 from omnibridge.errors import Permanent
-from omnibridge.model import AdjustPoints, Customer, EraseCustomer, Fulfilment, InventoryLevel, Order, Payment
+from omnibridge.model import (
+    AdjustPoints,
+    Customer,
+    EraseCustomer,
+    Fulfilment,
+    InventoryLevel,
+    Order,
+    Payment,
+    Product,
+    Refund,
+)
 from omnibridge_square.classify import classify, succeeded
 from omnibridge_square.customers_out import erase_customer, normal_customer, upsert_customer
 from omnibridge_square.inbound import EVENT_TYPES, delivery_id, translate, verify
@@ -43,7 +53,9 @@ from omnibridge_square.polls_ledgers import (
     poll_loyalty_accounts,
     poll_loyalty_events,
 )
+from omnibridge_square.products_out import deliver_product, normal_product
 from omnibridge_square.reads import read
+from omnibridge_square.refunds_out import deliver_refund
 from omnibridge_square.sandbox import SquareSandbox
 from omnibridge_square.settings import API_VERSION, SquareSettings, base_url, scope
 from omnibridge_square.subscriptions import create, delete, desired, existing
@@ -169,6 +181,8 @@ CONNECTOR: Connector[SquareSettings] = Connector(
         deliver(Order, deliver_order),
         deliver(Fulfilment, deliver_fulfilment),
         deliver(Payment, deliver_payment),
+        deliver(Refund, deliver_refund),
+        deliver(Product, deliver_product, normal=normal_product),
         deliver(InventoryLevel, deliver_level, normal=normal_level),
         deliver(AdjustPoints, adjust_points),
         deliver(EraseCustomer, erase_customer),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from omnibridge.connector import Http, Lookup, Observation, Snapshot
-from omnibridge.model import Customer, GiftCard, LoyaltyAccount, Order, Payment, Refund
+from omnibridge.model import Customer, GiftCard, LoyaltyAccount, Order, Payment, Product, Refund
 from omnibridge_square.classify import missing, succeeded
 from omnibridge_square.entities import count, customer, item, payment, refund
 from omnibridge_square.gift_cards import read_card
@@ -71,12 +71,17 @@ def _payment(settings: SquareSettings, node: Node) -> Sequence[Observation]:
     return [payment(node)]
 
 
+def _item(settings: SquareSettings, node: Node) -> Sequence[Observation]:
+    return [item(node)]
+
+
 def _refund(settings: SquareSettings, node: Node) -> Sequence[Observation]:
     return [refund(node)]
 
 
 _READABLE: Mapping[str, tuple[str, str, str, Callable[[SquareSettings, Node], Sequence[Observation]]]] = {
     "customer": ("/v2/customers", "customer", Customer.KIND, _customer),
+    "product": ("/v2/catalog/object", "object", Product.KIND, _item),
     "payment": ("/v2/payments", "payment", Payment.KIND, _payment),
     "refund": ("/v2/refunds", "refund", Refund.KIND, _refund),
 }

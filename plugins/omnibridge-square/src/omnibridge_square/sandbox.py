@@ -9,14 +9,14 @@ from datetime import timedelta
 from omnibridge.connector import Response, SandboxRequest, json_response
 from omnibridge.errors import InvalidMessage
 from omnibridge_square.sandbox_base import matches
-from omnibridge_square.sandbox_ledgers import LedgersSandbox
+from omnibridge_square.sandbox_catalog import CatalogSandbox
 from omnibridge_square.sandbox_orders import Refusal, apply_sparse, invalid, price
 from omnibridge_square.wire import Json, instant, wire_instant
 
 __all__ = ["SquareSandbox"]
 
 
-class SquareSandbox(LedgersSandbox):
+class SquareSandbox(CatalogSandbox):
     """Square as this connector uses it."""
 
     # -- what people do ---------------------------------------------------------------------------------------------
@@ -89,6 +89,8 @@ class SquareSandbox(LedgersSandbox):
                 return {"order": self._change_order(id_, body)}
             case ("POST", "payments"):
                 return self._once(body, lambda: {"payment": self._new_payment(body)})
+            case ("POST", "refunds"):
+                return self._once(body, lambda: {"refund": self._new_refund(body)})
             case ("GET", "payments" | "refunds" as table):
                 return self._list(table, query)
             case ("GET", "payments" | "refunds" as table, id_):
@@ -97,8 +99,8 @@ class SquareSandbox(LedgersSandbox):
                 return self._once(body, lambda: self._change_stock(body))
             case ("POST", "inventory", "counts", "batch-retrieve"):
                 return self._stock(body)
-            case ("POST", "catalog", "search"):
-                return self._search_catalog(body)
+            case (_, "catalog", *rest):
+                return self._catalog(method, rest, body)
             case (_, "loyalty" | "gift-cards", *_):
                 return self._ledgers(method, list(parts), query, body)
             case (_, "webhooks", "subscriptions", *rest):
@@ -222,6 +224,30 @@ class SquareSandbox(LedgersSandbox):
         self._save_order(order, {one["uid"]: one["state"] for one in order.get("fulfillments", [])})
         return payment
 
+    def _new_refund(self, body: Json) -> Json:
+        payment, amount = self._known(self.payments, body["payment_id"]), body["amount_money"]
+        gone = payment.get("refunded_money", {}).get("amount", 0)
+        if amount["amount"] + gone > payment["total_money"]["amount"]:
+            raise invalid("REFUND_AMOUNT_INVALID", "More than the payment has left.", "amount_money.amount")
+        at = wire_instant(self.now())
+        moved = payment["source_type"] not in ("CASH", "EXTERNAL")
+        refund: Json = {
+            "id": self._id("REF"),
+            "status": "PENDING" if moved else "COMPLETED",
+            "location_id": payment["location_id"],
+            "created_at": at,
+            "updated_at": at,
+            **{name: value for name, value in body.items() if name in ("amount_money", "payment_id", "reason")},
+        }
+        if "order_id" in payment:
+            refund["order_id"] = payment["order_id"]
+        self.refunds[refund["id"]] = refund
+        payment["refunded_money"] = {**amount, "amount": gone + amount["amount"]}
+        payment["updated_at"] = at
+        self._notify("refund.created", "refund", refund["id"], {"refund": refund})
+        self._notify("payment.updated", "payment", payment["id"], {"payment": payment})
+        return refund
+
     def _list(self, table: str, query: Mapping[str, str]) -> Json:
         records: dict[str, Json] = getattr(self, table)
         want = {"start_at": query.get("updated_at_begin_time"), "end_at": query.get("updated_at_end_time")}
@@ -232,7 +258,7 @@ class SquareSandbox(LedgersSandbox):
         found.sort(key=lambda one: (one["updated_at"], one["id"]))
         return self._page(table, found, {"cursor": query.get("cursor"), "limit": int(query.get("limit", "100"))})
 
-    # -- stock and catalogue ----------------------------------------------------------------------------------------
+    # -- stock ----------------------------------------------------------------------------------------
 
     def _count(self, variation: str, location: str, quantity: str, state: str) -> Json:
         record = {
@@ -272,11 +298,6 @@ class SquareSandbox(LedgersSandbox):
             )
 
         return self._page("counts", [one for one in self.counts.values() if wanted(one)], body)
-
-    def _search_catalog(self, body: Json) -> Json:
-        since = instant(body["begin_time"])
-        found = [one for one in self.items.values() if instant(one["updated_at"]) > since]
-        return self._page("objects", found, body)
 
     # -- webhooks ---------------------------------------------------------------------------------------------------
 

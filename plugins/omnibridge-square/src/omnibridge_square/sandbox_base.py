@@ -42,6 +42,7 @@ class SandboxBase(Sandbox):
         self.refunds: dict[str, Json] = {}
         self.counts: dict[tuple[str, str, str], Json] = {}
         self.items: dict[str, Json] = {}
+        self.catalog_version = 1_700_000_000_000
         self.programs: dict[str, Json] = {"main": {"id": "PROGRAM", "status": "ACTIVE"}}
         self.accounts: dict[str, Json] = {}
         self.events: list[Json] = []

@@ -55,6 +55,10 @@ class SquareSettings(Settings):
         default=timedelta(minutes=30),
         description="Preparation time told to the till for a pick-up order that names no time",
     )
+    refund_money: bool = Field(
+        default=False,
+        description="Give money that Square took back to the buyer when another channel tells of a refund",
+    )
     loyalty: bool = Field(default=True, description="Read loyalty accounts; an OAuth token needs `LOYALTY_READ`")
     gift_cards: bool = Field(default=True, description="Read gift cards; an OAuth token needs `GIFTCARDS_READ`")
     subscribe: bool = Field(
