@@ -19,7 +19,7 @@ from omnibridge.customer import Resolver, Rules, Stages
 from omnibridge.delivery import Flights
 from omnibridge.delivery.keys import task_key
 from omnibridge.dispatch import Dispatcher
-from omnibridge.errors import StorageError
+from omnibridge.errors import InvalidMessage, StorageError
 from omnibridge.introduce import Unclear, document, introduce, still_there
 from omnibridge.journal import (
     Conflict,
@@ -51,6 +51,8 @@ __all__ = ["BATCH", "Processor"]
 
 _log = structlog.get_logger("omnibridge.process")
 BATCH = 64
+PATIENCE = timedelta(minutes=1)
+"""How long a change of something that was never seen waits for the whole of it."""
 IDLE = 5.0
 """Seconds after which an idle processor looks at the inbox unasked: an operator may have replayed something."""
 
@@ -227,7 +229,7 @@ class Processor:
                 continue
             self._waiting.discard(read.row.id)
             try:
-                result.append(self._one(read, reconciler, talk))
+                result.append(self._one(read, reconciler, talk, known))
             except Exception as error:  # nor may one delivery stop all the others
                 raise _Unfit(place, reason_of(read.row, error)) from None
         return result
@@ -258,11 +260,15 @@ class Processor:
 
         An unknown entity of a kind that is just being created may be that one, also where the vendor names it as ours.
         """
-        read = batch[place]
+        read, whole = batch[place], set[EntityKey]()
         for item in read.seen:
             if not isinstance(item, Prepared) or read.row.origin is Origin.RECEIPT or item.key.kind == Consent.KIND:
                 continue  # a permission has one id everywhere, and a withdrawal waits for nothing
             found = known.get(item.key)
+            early = item.key not in whole and _of_the_unseen(item, found)
+            if early and self._clock.now() < read.row.received + PATIENCE:
+                return True
+            whole.add(item.key)
             id_ = found.id if found is not None else None
             # What an exchange has kept under way has a reference, and no shadow before its receipt. Without a version
             # it could not be told afterwards whether the write or this came first.
@@ -273,7 +279,7 @@ class Processor:
                 return True
         return False
 
-    def _one(self, read: Translated, reconciler: Reconciler, talk: Talk) -> Processed:
+    def _one(self, read: Translated, reconciler: Reconciler, talk: Talk, known: Mapping[EntityKey, Known]) -> Processed:
         row = read.row
         if read.invalid is not None:
             return Processed(row.id, invalid=read.invalid)
@@ -282,6 +288,8 @@ class Processor:
         for item in read.seen:
             if isinstance(item, Prepared) and item.event is not None:
                 reconciler.told(view, item, item.event, row.origin, row.received, derived)
+            elif isinstance(item, Prepared) and _of_the_unseen(item, known.get(item.key)):
+                lookups.append(self._asked(row, item))
             elif isinstance(item, Prepared):
                 made = row.meta.get("made")
                 at = datetime.fromisoformat(made) if made else None
@@ -314,6 +322,14 @@ class Processor:
             shred=read.erased,
         )
 
+    def _asked(self, row: InboxRow, item: Prepared) -> NewDelivery:
+        """Nobody has told the whole in time, so it is asked for. Raises InvalidMessage where nobody can ask."""
+        channel = self._channels.get(row.channel)
+        if channel is None or channel.connector.read is None:
+            what = f"a change of a {item.key.kind} that was never seen, and its system cannot be asked"
+            raise InvalidMessage(what, where=row.channel, remedy="replay it when the whole has come")
+        return self._lookup(row, Lookup(item.key.kind, item.key.external_id))
+
     def _lookup(self, row: InboxRow, wanted: Lookup) -> NewDelivery:
         what = f"{wanted.kind}:{wanted.external_id}"
         return NewDelivery(
@@ -330,3 +346,8 @@ class Processor:
     def _source(self, channel: str) -> str:
         view = self._translator.views.get(channel)
         return view.source if view is not None else f"/{channel}"
+
+
+def _of_the_unseen(item: Prepared, found: Known | None) -> bool:
+    """Whether this tells only what changed of something of which the whole was never told."""
+    return item.snapshot.patch and not item.snapshot.deleted and (found is None or found.shadow is None)

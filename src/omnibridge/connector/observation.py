@@ -39,6 +39,8 @@ class Snapshot:
     is taken as newest. `deleted` says that it is gone there. `custom` are the vendor's custom fields by the vendor's
     own names, for `[channels.NAME.map]`. `external_id` is the id in the vendor's system, as text; `aliases` are further
     ids of the same entity there (merged records). `ours` is the canonical id, where the vendor keeps it in a field.
+    `patch` says that the vendor told only what changed: of an entity that was never seen, that makes none. It waits a
+    minute for the whole, and then `read` is called for it.
     """
 
     entity: Entity
@@ -48,6 +50,7 @@ class Snapshot:
     custom: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     aliases: Sequence[str] = ()
     ours: str | None = None
+    patch: bool = False
 
     @property
     def kind(self) -> str:
@@ -113,6 +116,7 @@ def dump_observations(observations: Sequence[Observation]) -> bytes:
                     "custom": dict(seen.custom),
                     "aliases": list(seen.aliases),
                     "ours": seen.ours,
+                    **({"patch": True} if seen.patch else {}),
                     "entity": seen.entity.model_dump(mode="json", exclude_unset=True),
                 }
             )
@@ -158,6 +162,7 @@ def _load(item: dict[str, Any]) -> Observation:
             custom=item["custom"],
             aliases=tuple(item["aliases"]),
             ours=item["ours"],
+            patch=item.get("patch", False),
         )
     if "lookup" in item:
         return Lookup(kind=item["lookup"], external_id=item["id"], hint=item["hint"])
