@@ -21,7 +21,7 @@ PERSON, SHOP = "+14155550100", "+15558675310"
 
 def form(**fields: str) -> bytes:
     """A webhook's body."""
-    older = {"SmsSid": fields["MessageSid"]} if "MessageSid" in fields else {}
+    older = {"SmsSid": fields["MessageSid"]} if "MessageSid" in fields and "EventType" not in fields else {}
     return urlencode({"AccountSid": ACCOUNT, **older, **fields}).encode()
 
 
@@ -120,6 +120,24 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
             ),
             headers={"content-type": FORM},
             required=("CallSid", "CallStatus"),
+        ),
+        Arrival(
+            name="said",
+            body=form(
+                EventType="onMessageAdded",
+                ConversationSid="CH" + "a" * 32,
+                MessageSid="IM" + "a" * 32,
+                ParticipantSid="MB" + "a" * 32,
+                Author=PERSON,
+                Body="Is it here?",
+                Attributes="{}",
+                DateCreated="2026-11-22T09:59:59.350Z",
+                Index="3",
+                Source="SMS",
+                RetryCount="0",
+            ),
+            headers={"content-type": FORM},
+            required=("EventType", "ConversationSid", "MessageSid"),
         ),
     ),
     writes=(

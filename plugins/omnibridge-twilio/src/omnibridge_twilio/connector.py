@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from omnibridge.connector import (
     Auth,
@@ -42,6 +43,11 @@ def _headers(settings: Twilio, credential: Credential | None, request: Request, 
     return {"authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
+def _hosts(settings: Twilio) -> Sequence[str]:
+    """Conversations have a host of their own."""
+    return (urlsplit(settings.conversations_root).netloc,)
+
+
 def _root(settings: Twilio) -> str:
     return settings.root
 
@@ -52,6 +58,7 @@ CONNECTOR: Connector[Twilio] = Connector(
     settings=Twilio,
     api_version="2010-04-01",
     base_url=_root,
+    hosts=_hosts,
     auth=Auth(headers=_headers),
     limits=LIMITS,
     classify=classify,

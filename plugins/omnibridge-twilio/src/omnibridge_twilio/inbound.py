@@ -13,6 +13,7 @@ from omnibridge.errors import InvalidMessage
 from omnibridge.model import Basis, ConsentState, Direction, Media
 from omnibridge_twilio import twiml
 from omnibridge_twilio.calls import call_delivery_id, call_reply, translate_call
+from omnibridge_twilio.conversations import conversation_delivery_id, translate_conversation
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import is_form
 from omnibridge_twilio.snapshots import (
@@ -54,6 +55,11 @@ def _is_call(fields: Mapping[str, str]) -> bool:
     return "CallSid" in fields and _sid(fields) is None
 
 
+def _is_conversation(fields: Mapping[str, str]) -> bool:
+    """Whether something happened in a conversation. WhatsApp's status callbacks have an EventType too, such as READ."""
+    return fields.get("EventType", "").startswith("on")
+
+
 def _word(fields: Mapping[str, str]) -> str | None:
     return fields.get("MessageStatus") or fields.get("SmsStatus")
 
@@ -72,6 +78,8 @@ def delivery_id(inbound: Inbound) -> str | None:
         return None
     if _is_call(fields):
         return call_delivery_id(fields)
+    if _is_conversation(fields):
+        return conversation_delivery_id(fields)
     sid = _sid(fields)
     return f"{sid}:{_word(fields) or 'received'}" if sid else None
 
@@ -104,7 +112,9 @@ def reply(settings: Twilio, inbound: Inbound) -> Reply:
 
 
 def translate(settings: Twilio, inbound: Inbound) -> Sequence[Observation]:
-    """The message, who wrote it, and a change of consent; or the call. Raises InvalidMessage for any other webhook.
+    """The message, who wrote it, and a change of consent; or the call; or what was said in a conversation.
+
+    Raises InvalidMessage for any other webhook.
 
     Source: Twilio, "Twilio's request to your incoming message webhook URL" and "Track outbound message status".
     """
@@ -115,6 +125,8 @@ def translate(settings: Twilio, inbound: Inbound) -> Sequence[Observation]:
     try:
         if _is_call(fields):
             return translate_call(fields, send_key(inbound.url))
+        if _is_conversation(fields):
+            return translate_conversation(settings, inbound, fields)
         if sid is None:
             raise InvalidMessage("not a messaging webhook: no MessageSid", where="body")
         if _came_in(fields):

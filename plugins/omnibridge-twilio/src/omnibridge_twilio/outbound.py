@@ -6,10 +6,12 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, Upsert, json_bytes
+from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, Snapshot, Upsert, json_bytes
 from omnibridge.errors import Ambiguous, InvalidMessage, Permanent
 from omnibridge.model import Basis, ConsentState, Direction, EraseCustomer, Medium, SendMessage, phone_or_none
 from omnibridge_twilio.answers import refusal, trouble
+from omnibridge_twilio.conversations import message_url, read_conversation_message, split_id
+from omnibridge_twilio.conversations_out import conversation_of, find_said, say
 from omnibridge_twilio.inbound import callback_url
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.snapshots import OPTED_OUT, consent, message
@@ -105,6 +107,10 @@ def _made(delivery: Delivery, key: str) -> str | None:
 
 
 async def _again(settings: Twilio, command: SendMessage, key: str, sid: str, http: Http) -> Receipt:
+    if split_id(sid) is not None:
+        seen = [one for one in await read_conversation_message(settings, sid, http) if isinstance(one, Snapshot)]
+        there = tuple(one for one in seen if one.kind == "message" and not one.deleted)
+        return Receipt((Reference("message", sid, key),), there, None if there else "sent, and since deleted at Twilio")
     response = await http.get(f"{settings.account_path}/Messages/{sid}.json")
     if response.status == 404:
         return Receipt((Reference("message", sid, key),), note="sent, and since deleted at Twilio")
@@ -123,6 +129,9 @@ async def send(settings: Twilio, command: SendMessage, delivery: Delivery, http:
     sid = _made(delivery, key)
     if sid is not None:
         return await _again(settings, command, key, sid, http)
+    if (conversation := conversation_of(command, delivery)) is not None:
+        template = _template(settings, command.template) if command.template is not None else None
+        return await say(settings, command, conversation, template, key, http)
     fields = form(settings, command, key)
     response = await http.post(f"{settings.account_path}/Messages.json", form=fields, step=_STEP)
     if not response.ok:
@@ -155,6 +164,8 @@ async def find(settings: Twilio, command: SendMessage, delivery: Delivery, http:
     sid = _made(delivery, key)
     if sid is not None:
         return await _again(settings, command, key, sid, http)
+    if (conversation := conversation_of(command, delivery)) is not None:
+        return await find_said(settings, conversation, key, http)
     fields = dict(form(settings, command, key))
     begin = _begin(delivery, await http.now())
     found = [item for item in await _outgoing(settings, fields, http) if _fits(item, begin, command, settings)]
@@ -176,11 +187,14 @@ async def erase(settings: Twilio, command: EraseCustomer, delivery: Delivery, ht
 
     The list of opt-outs of a Messaging Service is Twilio's own and stays: it is what keeps them from being written to.
     """
-    paths = [f"Messages/{sid}" for sid in command.ids("message")] + [f"Calls/{sid}" for sid in command.ids("call")]
+    root = settings.account_path
+    paths = [
+        message_url(settings, *ids) if (ids := split_id(sid)) is not None else f"{root}/Messages/{sid}.json"
+        for sid in command.ids("message")
+    ]
+    paths += [f"{root}/Calls/{sid}.json" for sid in command.ids("call")]
     for number, path in enumerate(paths):
-        response = await http.delete(
-            f"{settings.account_path}/{path}.json", step=f"erase-{number}", protection=Upsert()
-        )
+        response = await http.delete(path, step=f"erase-{number}", protection=Upsert())
         if not response.ok and response.status != 404:
             raise refusal(response, "a message or call cannot be deleted")
     return Receipt()

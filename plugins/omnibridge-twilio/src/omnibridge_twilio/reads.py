@@ -10,6 +10,7 @@ from omnibridge.errors import Permanent
 from omnibridge.model import Call, Message
 from omnibridge_twilio.answers import refusal
 from omnibridge_twilio.calls import record_call
+from omnibridge_twilio.conversations import read_conversation_message, split_id
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.snapshots import record_snapshots
 from omnibridge_twilio.sweep import Listing, sweep
@@ -42,6 +43,8 @@ async def probe(settings: Twilio, http: Http) -> None:
 
 async def read(settings: Twilio, lookup: Lookup, http: Http) -> Sequence[Observation]:
     """A message with its media, or a call, as it is now; one that Twilio does not have is told as deleted."""
+    if lookup.kind == Message.KIND and split_id(lookup.external_id) is not None:
+        return await read_conversation_message(settings, lookup.external_id, http)
     sid = sid_or_none(lookup.external_id)
     folder = {Message.KIND: "Messages", Call.KIND: "Calls"}.get(lookup.kind)
     if folder is None or sid is None:

@@ -22,6 +22,7 @@ from omnibridge.connector import (
 )
 from omnibridge_twilio.sandbox_answers import Record, error, page, within
 from omnibridge_twilio.sandbox_calls import Telephones
+from omnibridge_twilio.sandbox_conversations import Talks
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.signature import FORM, sign
 
@@ -48,8 +49,8 @@ class TwilioSandbox(Sandbox):
     """Twilio for one account. `webhook_url` gets what comes in; `advanced_opt_out` adds OptOutType to it.
 
     A sent message stays queued until `advance`; `callbacks` puts several states at once, in any order. No list gives
-    more than `largest_page` at once. Twilio's magic
-    numbers of the test credentials, +1500555000x, are refused as there. `telephones` has the calls.
+    more than `largest_page` at once. Twilio's magic numbers of the test credentials, +1500555000x, are refused as
+    there. `telephones` has the calls, `talks` the conversations.
     """
 
     def __init__(self, settings: Twilio, now: Callable[[], datetime] | None = None) -> None:
@@ -63,6 +64,7 @@ class TwilioSandbox(Sandbox):
         self._media: dict[str, list[Record]] = {}
         self._callbacks: dict[str, str] = {}
         self._count = 0
+        self.talks = Talks(settings, lambda: self.now(), self._sid, self.webhook, self.outbox.append)
         self.telephones = Telephones(settings, lambda: self.now(), self._sid, self.webhook, self.outbox.append)
 
     # -- people and networks ---------------------------------------------------------------------------------------
@@ -168,6 +170,8 @@ class TwilioSandbox(Sandbox):
             return error(401, 20003, "Authenticate")
         root = self.settings.account_path
         path, method = request.path, request.method
+        if path.startswith("/v1/Conversations/"):
+            return self.talks.respond(request)
         if path == f"{root}.json" and method == "GET":
             return self._account()
         if path == f"{root}/Messages.json":

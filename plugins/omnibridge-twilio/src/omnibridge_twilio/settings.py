@@ -111,6 +111,14 @@ class Twilio(Settings):
     record_calls: bool = Field(
         default=False, description="Record the calls that are placed; the law may ask that the person is told"
     )
+    staff: tuple[str, ...] = Field(
+        default=(),
+        description="Identities of the company's own people in Twilio Conversations; other identities are then "
+        "customers who chat. Empty: every identity is the company's, and customers are those who write from a number",
+    )
+    conversation_author: str | None = Field(
+        default=None, description="Identity that messages into a conversation are written by. Empty: `system`"
+    )
     templates: dict[str, ContentSid] = Field(
         default_factory=dict, description="Names of content templates, each with its SID HX..."
     )
@@ -128,6 +136,10 @@ class Twilio(Settings):
     )
     base_url: Annotated[HttpUrl, AfterValidator(_secure_base)] = Field(
         default=HttpUrl("https://api.twilio.com"), description="API root without the version"
+    )
+
+    conversations_url: Annotated[HttpUrl, AfterValidator(_secure_base)] = Field(
+        default=HttpUrl("https://conversations.twilio.com"), description="Root of the Conversations API"
     )
 
     @model_validator(mode="after")
@@ -158,6 +170,11 @@ class Twilio(Settings):
     def root(self) -> str:
         """The API's address without a slash at its end."""
         return str(self.base_url).rstrip("/")
+
+    @property
+    def conversations_root(self) -> str:
+        """The Conversations API's address without a slash at its end."""
+        return str(self.conversations_url).rstrip("/")
 
     @property
     def account_path(self) -> str:
