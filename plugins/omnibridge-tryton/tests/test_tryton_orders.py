@@ -10,7 +10,7 @@ from omnibridge_tryton.sandbox import TrytonSandbox
 
 from omnibridge.connector import Reference, Response
 from omnibridge.errors import Permanent
-from omnibridge.model import Discount, Money, Order, OrderLine, OrderTotals, TaxLine
+from omnibridge.model import Discount, Money, Order, OrderLine, OrderTotals, Ref, TaxLine
 
 
 def sale_of(sandbox: TrytonSandbox):
@@ -106,6 +106,17 @@ def test_ids_that_begin_alike_are_told_apart(erp, sandbox, things):
 def test_a_number_in_several_lines_stays_one_line():
     assert outbound.reference_for("o-1", " A\n 1 ") == "omnibridge:o-1 A 1"
     assert outbound.reference_for("o-1", None) == "omnibridge:o-1"
+
+
+def test_a_variant_that_was_matched_is_booked_on_its_product_whatever_its_sku(erp, sandbox, things):
+    tea = next(row["id"] for row in sandbox.store.table("product.product").values() if row["code"] == "TEA-1")
+    matched = Ref(kind="variant", id="v-1")
+    line = OrderLine(title="Lamp", quantity=Decimal(1), unit_price=things.eur("10"), variant=matched)
+    order = things.order(lines=(line,))
+    erp.place(order, things.delivery(order, "placed", references={("variant", "v-1"): str(tea)}))
+    assert lines_of(sandbox)[0] == ("TEA-1", "Lamp", 1.0, "10.0000")
+    erp.place(things.order("o-2", lines=(line,)))  # unmatched: on the fallback product
+    assert ("MISC", "Lamp", 1.0, "10.0000") in lines_of(sandbox)
 
 
 # ── Whose it is ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -147,7 +147,7 @@ def _product(settings: TrytonSettings, item: Item, products: Mapping[str, Sellab
     raise Permanent(
         f"there is no product in Tryton for {what}",
         code="product",
-        remedy="make it with that code, or name a `fallback_product` that exists",
+        remedy="match it (omnibridge match --kind variant), make it with that code, or name a `fallback_product`",
     )
 
 

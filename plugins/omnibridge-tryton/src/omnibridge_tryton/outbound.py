@@ -211,11 +211,27 @@ async def _taxes(rpc: Rpc, rates: set[str]) -> dict[str, int]:
     return {rate: found[rpc.settings.taxes[rate]] for rate in rates}
 
 
+async def _as_matched(rpc: Rpc, order: Order, delivery: Delivery) -> Order:
+    """The order with the codes of the products that its variants were matched with, whatever their SKUs elsewhere."""
+    found = [delivery.external(line.variant) for line in order.lines]
+    ids = sorted({int(id_) for id_ in found if id_ is not None and id_.isdigit()})
+    if not ids:
+        return order
+    rows = await rpc.find("product.product", Code, [["id", "in", ids]], ["code"])
+    known = {str(row.id): row.code for row in rows if row.code}
+    lines = [
+        line.model_copy(update={"sku": known.get(id_ or "", line.sku)})
+        for line, id_ in zip(order.lines, found, strict=True)
+    ]
+    return order.model_copy(update={"lines": tuple(lines)})
+
+
 # ── Delivering ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, _Buyer]:
     settings = rpc.settings
+    order = await _as_matched(rpc, order, delivery)
     if order.totals.total.currency != order.currency:
         remedy = "a sale in Tryton has one currency; send orders in one"
         raise Permanent("the total is not in the order's currency", code="currency", remedy=remedy)
