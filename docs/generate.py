@@ -32,7 +32,7 @@ from omnibridge.config.model import (
     RouteSection,
     ServerSection,
 )
-from omnibridge.connector import Connector, Delivery, Http, Receipt, Settings, deliver
+from omnibridge.connector import Connector, Delivery, Http, Receipt, Settings, deliver, deliver_many
 from omnibridge.daemon.metrics import render
 from omnibridge.errors import Retryable
 from omnibridge.event import Event
@@ -51,8 +51,41 @@ SLOTS = (
     *("Connector", "Webhook", "Subscriptions", "Subscription", "Poll", "Auth", "Credential", "Limits", "Window"),
     *("Learned", "Inbound", "Verdict", "Reply", "Redelivery", "Native", "Derived", "Hint", "Snapshot", "Occurrence"),
     *("Lookup", "Delivery", "Receipt", "Reference", "Later", "NativeKey", "Upsert", "Request", "Response"),
-    *("Class", "Outcome", "Sandbox", "SandboxRequest", "Outgoing", "Fault"),
+    *(
+        "Class",
+        "Outcome",
+        "Settings",
+        "Deliver",
+        "Term",
+        "Sandbox",
+        "SandboxRequest",
+        "Outgoing",
+        "Fault",
+        "LostAnswer",
+    ),
 )
+ALIASES = (
+    "AnyConnector",
+    "Cursor",
+    "DeliveryId",
+    "Effect",
+    "Observation",
+    "Protection",
+    "Result",
+    "Transmit",
+    "Version",
+)
+"""Names for a type that others are made of; what stands below each in the code is what there is to say."""
+FILES = ("Download", "Part", "Line", "Lines", "Archive")
+EFFECTS = ("Send", "Fetch", "Slice", "Keep", "Emit", "Now")
+TOOLS = (
+    *("omnibridge_connectors", "classify_http", "retry_after", "hmac_base64", "same", "verify_any", "json_response"),
+    *("parse_json", "json_bytes", "parse_form", "form_bytes", "dump_observations", "load_observations"),
+    *("HttpMessage", "read_events", "write_binary", "write_structured", "write_batch", "unknown_form"),
+    *("bearer_token", "without_token", "consent"),
+)
+MARKERS = ("PROJECT", "hookimpl", "hookspec")
+"""What pluggy wants; the first connector's tutorial shows all there is to do with it."""
 SECTIONS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "bridge": ("[bridge]", BridgeSection),
     "server": ("[server]", ServerSection),
@@ -221,26 +254,67 @@ def slots() -> Iterator[str]:
         "filled in is what it can do. The [tutorial](../tutorials/first-connector.md) makes one."
     )
     for name in SLOTS:
-        thing: Any = getattr(authors, name)
-        yield f"## `{name}`"
-        yield doc(thing)
-        if dataclasses.is_dataclass(thing):
-            rows = [[f"`{f.name}`", f"`{f.type}`", _preset(f)] for f in dataclasses.fields(thing)]
-            yield table(["field", "type", "default"], rows)
-        elif hasattr(thing, "_field_defaults"):
-            yield table(["field", "type", "default"], list(_tuple_fields(thing)))
-        elif hasattr(thing, "__members__"):
-            yield ", ".join(f"`{member}`" for member in thing)
+        yield from _thing(name)
     yield "## `deliver(...)`"
     yield _signature("deliver", deliver)
     yield doc(deliver)
+    yield "## `deliver_many(...)`"
+    yield _signature("deliver_many", deliver_many)
+    yield doc(deliver_many)
     yield "## `Http`"
     yield doc(Http)
-    for name, method in inspect.getmembers(Http, inspect.isfunction):
-        if not name.startswith("_"):
-            yield f"### `http.{name}`"
-            yield _signature(name, method)
+    yield from _methods("http", Http)
+    for name in FILES:
+        yield from _thing(name)
+        yield from _methods(name.lower(), getattr(authors, name))
+    yield "## Types made of others"
+    yield table(["name", "is"], [[f"`{name}`", _alias(name)] for name in ALIASES])
+    yield "## Effects"
+    yield "What `http` awaits; only who drives a coroutine by hand, as `omnibridge.testing` does, meets them."
+    for name in EFFECTS:
+        yield from _thing(name, level=3)
+    yield "## Functions"
+    for name in TOOLS:
+        thing: Any = getattr(authors, name)
+        yield f"### `{name}`"
+        if inspect.isfunction(thing):
+            yield _signature(name, thing)
+        yield doc(thing)
+
+
+def _thing(name: str, level: int = 2) -> Iterator[str]:
+    """A class: what it is for, and its fields."""
+    thing: Any = getattr(authors, name)
+    yield f"{'#' * level} `{name}`"
+    yield doc(thing)
+    if dataclasses.is_dataclass(thing):
+        rows = [[f"`{f.name}`", f"`{f.type}`", _preset(f)] for f in dataclasses.fields(thing)]
+        if rows:
+            yield table(["field", "type", "default"], rows)
+    elif hasattr(thing, "_field_defaults"):
+        yield table(["field", "type", "default"], list(_tuple_fields(thing)))
+    elif hasattr(thing, "__members__"):
+        yield ", ".join(f"`{member}`" for member in thing)
+
+
+def _methods(name: str, owner: type) -> Iterator[str]:
+    for called, method in inspect.getmembers(owner, inspect.isfunction):
+        if not called.startswith("_"):
+            yield f"### `{name}.{called}`"
+            yield _signature(called, method)
             yield doc(method)
+
+
+def _alias(name: str) -> str:
+    """A type's own text, and what its module says below it."""
+    module, text = next(
+        (module, found[1])
+        for module in (inspect.getmodule(thing) for thing in map(authors.__dict__.get, SLOTS + EFFECTS + ("Http",)))
+        if module is not None
+        and (found := re.search(rf"^{name} = (.+)$", inspect.getsource(module), re.MULTILINE)) is not None
+    )
+    said = re.search(rf'^{name} = [^\n]+\n"""(.+?)"""', inspect.getsource(module), re.MULTILINE | re.DOTALL)
+    return f"`{text}`" + (f": {' '.join(said[1].split())}" if said else "")
 
 
 def _tuple_fields(thing: Any) -> Iterator[list[str]]:

@@ -37,6 +37,8 @@ class Handler:
 class HandlerTasks:
     """Runs claimed deliveries by calling the function."""
 
+    together = None
+
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
 

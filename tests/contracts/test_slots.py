@@ -14,7 +14,8 @@ import pytest
 START = """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from omnibridge.connector import (
@@ -39,16 +40,20 @@ from omnibridge.connector import (
     Redelivery,
     Request,
     Response,
+    Result,
     Settings,
     Snapshot,
     Subscription,
     Subscriptions,
+    Transmit,
     Upsert,
     Verdict,
     Webhook,
     classify_http,
     deliver,
+    deliver_many,
 )
+from omnibridge.errors import Permanent, Retryable
 from omnibridge.event import Event
 from omnibridge.model import Customer, Order, SendMessage
 
@@ -75,6 +80,15 @@ async def either(settings: Acme, command: SendMessage, delivery: Delivery, http:
     return Receipt() if delivery.state else Later(timedelta(seconds=1))
 
 
+async def together(settings: Acme, items: Sequence[tuple[Customer, Delivery]], http: Http) -> Sequence[Result]:
+    await http.post("/bulk", json=[customer.id for customer, _ in items])
+    return [Permanent("no") if delivery.state else Receipt() for _, delivery in items]
+
+
+async def receipts(settings: Acme, items: Sequence[tuple[Order, Delivery]], http: Http) -> list[Receipt | Retryable]:
+    return [Receipt() for _ in items]
+
+
 async def whole(settings: Acme, event: Event, delivery: Delivery, http: Http) -> Receipt:
     return Receipt()
 
@@ -93,6 +107,22 @@ def plain(settings: Acme, customer: Customer, delivery: Delivery, http: Http) ->
 
 async def poll(settings: Acme, cursor: Cursor | None, http: Http) -> None:
     await http.emit([Snapshot(Customer(), "1", 1)], {"after": 1})
+
+
+async def bulk(settings: Acme, cursor: Cursor | None, http: Http) -> None:
+    file = await http.download("/bulk", gzip=True, signed=True, most=1000, within=HOUR)
+    async for line in file.lines(cursor["byte"] if cursor else 0):
+        await http.emit([Snapshot(Customer(), str(line.json()))], {"byte": line.end})
+    async for part in file.tar():
+        await http.emit([Snapshot(Customer(), part.name + (await part.content()).decode())])
+
+
+@asynccontextmanager
+async def line(settings: Acme) -> AsyncGenerator[Transmit]:
+    async def transmit(request: Request) -> Response:
+        return Response(200, {}, request.body)
+
+    yield transmit
 
 
 async def read(settings: Acme, lookup: Lookup, http: Http) -> Sequence[Snapshot]:
@@ -137,13 +167,16 @@ ACME = Connector(
     limits=Limits(scope=lambda settings: settings.base_url),
     probe=probe,
     webhook=WEBHOOK,
-    polls=(Poll(name="all", every=HOUR, run=poll),),
+    polls=(Poll(name="all", every=HOUR, run=poll), Poll(name="bulk", every=HOUR, run=bulk)),
     read=read,
+    line=line,
     delivers=(
         deliver(Customer, upsert, find=find, normal=lambda settings, customer: customer, collapse=False),
         deliver(Order, later, verbs=("placed",)),
         deliver(SendMessage, either),
         deliver(Event, whole),
+        deliver_many(Customer, together, most=100, find=find, verbs=("created",)),
+        deliver_many(Order, receipts, most=10),
     ),
 )
 slot: Deliver[Acme] = deliver(Customer, upsert)
@@ -173,6 +206,18 @@ WRONG = {
     "a find for another entity": "deliver(Order, later, find=find)",
     "a find that is not async": "deliver(Customer, upsert, find=plain)",
     "a normal of another type": "deliver(Customer, upsert, normal=lambda settings, customer: 'Ann')",
+    "many of another entity": "deliver_many(Order, together, most=10)",
+    "many commands": (
+        "async def bad(settings: Acme, items: Sequence[tuple[SendMessage, Delivery]], http: Http) -> list[Receipt]:"
+        " return []\ndeliver_many(SendMessage, bad, most=10)"
+    ),
+    "many without a most": "deliver_many(Customer, together)",
+    "one where many are": "deliver_many(Customer, upsert, most=10)",
+    "many where one is": "deliver(Customer, together)",
+    "one result for many": (
+        "async def bad(settings: Acme, items: Sequence[tuple[Customer, Delivery]], http: Http) -> Receipt:"
+        " return Receipt()\ndeliver_many(Customer, bad, most=10)"
+    ),
     "a poll that emits by returning": (
         "async def bad(settings: Acme, cursor: Cursor | None, http: Http) -> list[Snapshot]: return []\n"
         "Poll(name='x', every=HOUR, run=bad)"
@@ -212,6 +257,21 @@ WRONG = {
     "an unknown slot": "Connector(name='a', title='A', settings=Acme, deliver=())",
     "a write with an unknown option": ("async def bad(http: Http) -> None: await http.post('/x', jsn={})"),
     "a protection that is a text": ("async def bad(http: Http) -> None: await http.post('/x', protection='key')"),
+    "a line that is no context manager": (
+        "async def bad(settings: Acme) -> Transmit: ...\nConnector(name='a', title='A', settings=Acme, line=bad)"
+    ),
+    "a line for other settings": (
+        "@asynccontextmanager\nasync def bad(settings: Other) -> AsyncGenerator[Transmit]: yield no\n"
+        "async def no(request: Request) -> Response: return Response(500)\n"
+        "Connector(name='a', title='A', settings=Acme, probe=probe, line=bad)"
+    ),
+    "a line that answers with bytes": (
+        "@asynccontextmanager\nasync def bad(settings: Acme) -> AsyncGenerator[Transmit]: yield no\n"
+        "async def no(request: Request) -> bytes: return b''"
+    ),
+    "lines without async": (
+        "async def bad(http: Http) -> None:\n    for line in (await http.download('/x')).lines(): print(line)"
+    ),
     # A missing await: the effect would never happen.
     "a get that nobody awaits": "async def bad(http: Http) -> None: http.get('/x')",
     "a post that nobody awaits": "async def bad(http: Http) -> None: http.post('/x', json={})",
@@ -221,6 +281,8 @@ WRONG = {
     ),
     "an emit that nobody awaits": "async def bad(http: Http) -> None: http.emit([])",
     "an answer that nobody awaited": "async def bad(http: Http) -> int: return http.get('/x').status",
+    "a download that nobody awaits": "async def bad(http: Http) -> None: http.download('/x')",
+    "a file that nobody awaited": "async def bad(http: Http) -> bytes: return (await http.download('/x')).content()",
     "the time that nobody awaited": "async def bad(http: Http) -> datetime: return http.now()",
 }
 

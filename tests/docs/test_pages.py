@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from pages import Page, blocks
+
+from omnibridge import connector as authors
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = [
@@ -90,3 +93,11 @@ def test_a_page_with_a_mistake_fails(tmp_path: Path):
         page.write_text(text, "utf-8")
         with Page(page, tmp_path, ROOT) as read, pytest.raises(AssertionError):
             read.run()
+
+
+def test_the_reference_has_every_name_of_the_authors_door():
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    told = [name for group in ("SLOTS", "ALIASES", "FILES", "EFFECTS", "TOOLS") for name in page[group]]
+    there = [*told, *page["MARKERS"], "Http", "deliver", "deliver_many"]
+    assert sorted(set(there)) == sorted(authors.__all__)
+    assert len(told) == len(set(told))

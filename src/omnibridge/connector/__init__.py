@@ -13,6 +13,8 @@ from omnibridge.codec import (
 )
 from omnibridge.connector.body import form_bytes, json_bytes, parse_form, parse_json
 from omnibridge.connector.delivery import Delivery, Later, Receipt, Reference
+from omnibridge.connector.download import Archive, Download, Line, Lines, Part
+from omnibridge.connector.effects import Cursor, Effect, Emit, Fetch, Keep, Now, Send, Slice
 from omnibridge.connector.exchange import (
     Class,
     NativeKey,
@@ -25,7 +27,7 @@ from omnibridge.connector.exchange import (
     retry_after,
 )
 from omnibridge.connector.hooks import PROJECT, hookimpl, hookspec, omnibridge_connectors
-from omnibridge.connector.http import Cursor, Effect, Emit, Http, Keep, Now, Send
+from omnibridge.connector.http import Http
 from omnibridge.connector.inbound import (
     DeliveryId,
     Derived,
@@ -54,12 +56,15 @@ from omnibridge.connector.record import (
     Learned,
     Limits,
     Poll,
+    Result,
     Subscription,
     Subscriptions,
     Term,
+    Transmit,
     Webhook,
     Window,
     deliver,
+    deliver_many,
 )
 from omnibridge.connector.sandbox import Fault, LostAnswer, Outgoing, Sandbox, SandboxRequest, json_response
 from omnibridge.connector.settings import Settings
@@ -68,6 +73,7 @@ from omnibridge.connector.signatures import hmac_base64, same, verify_any
 __all__ = [
     "PROJECT",
     "AnyConnector",
+    "Archive",
     "Auth",
     "Class",
     "Connector",
@@ -77,9 +83,11 @@ __all__ = [
     "Delivery",
     "DeliveryId",
     "Derived",
+    "Download",
     "Effect",
     "Emit",
     "Fault",
+    "Fetch",
     "Hint",
     "Http",
     "HttpMessage",
@@ -88,6 +96,8 @@ __all__ = [
     "Later",
     "Learned",
     "Limits",
+    "Line",
+    "Lines",
     "Lookup",
     "LostAnswer",
     "Native",
@@ -97,6 +107,7 @@ __all__ = [
     "Occurrence",
     "Outcome",
     "Outgoing",
+    "Part",
     "Poll",
     "Protection",
     "Receipt",
@@ -105,14 +116,17 @@ __all__ = [
     "Reply",
     "Request",
     "Response",
+    "Result",
     "Sandbox",
     "SandboxRequest",
     "Send",
     "Settings",
+    "Slice",
     "Snapshot",
     "Subscription",
     "Subscriptions",
     "Term",
+    "Transmit",
     "Upsert",
     "Verdict",
     "Version",
@@ -122,6 +136,7 @@ __all__ = [
     "classify_http",
     "consent",
     "deliver",
+    "deliver_many",
     "dump_observations",
     "form_bytes",
     "hmac_base64",

@@ -13,8 +13,10 @@ import orjson
 
 from omnibridge.errors import InvalidMessage
 
-__all__ = ["form_bytes", "json_bytes", "parse_form", "parse_json"]
+__all__ = ["Json", "form_bytes", "json_bytes", "parse_form", "parse_json"]
 
+Json = Any
+"""What JSON becomes: nothing is known of it before it was looked at."""
 _MAX_DIGITS = 400
 _MAX_FIELDS = 2000
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # one, or one of the two halves of a whole character
@@ -36,7 +38,7 @@ def _fraction(text: str) -> Decimal:
     return Decimal(text)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Json:
     """JSON with exact numbers: integers of any ordinary size, fractions as `Decimal`.
 
     Raises InvalidMessage for anything that is not strict JSON in UTF-8, NaN and Infinity included, and for an escaped

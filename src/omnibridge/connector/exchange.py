@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from omnibridge.connector.body import parse_json
+from omnibridge.connector.body import Json, parse_json
 
 __all__ = [
     "Class",
@@ -76,7 +76,7 @@ class Response(NamedTuple):
         """A header by its name in any case, or None."""
         return self.headers.get(name.lower())
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The body as JSON with exact numbers. Raises InvalidMessage."""
         return parse_json(self.content)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypedDict, TypeVar, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack
 
 from omnibridge.connector.body import form_bytes, json_bytes
 from omnibridge.connector.delivery import Reference
+from omnibridge.connector.download import MAX_DOWNLOAD, Download
+from omnibridge.connector.effects import Await, Cursor, Emit, Fetch, Keep, Now, Send
 from omnibridge.connector.exchange import Protection, Request, Response
 from omnibridge.connector.observation import Observation
 
-__all__ = ["Cursor", "Effect", "Emit", "Http", "Keep", "Now", "Send"]
+__all__ = ["Http"]
 
-R = TypeVar("R")
-Cursor = Mapping[str, Any]
-"""Where a poll stands: a JSON object that the connector understands, `{}` never being one."""
 Params = Mapping[str, str | int | Sequence[str]]
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
 JsonBody = Any
@@ -36,48 +34,8 @@ class WriteOptions(TypedDict, total=False):
     protection: Protection | None
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Perform a request."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Commit a reference before going on."""
-
-    reference: Reference
-
-
-@dataclass(frozen=True, slots=True)
-class Emit:
-    """Commit observations together with the cursor that comes after them."""
-
-    observations: tuple[Observation, ...]
-    cursor: Cursor | None
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """Tell the wall time."""
-
-
-Effect = Send | Keep | Emit | Now
-
-
-class _Await(Generic[R]):
-    __slots__ = ("_effect",)
-
-    def __init__(self, effect: Effect) -> None:
-        self._effect = effect
-
-    def __await__(self) -> Generator[Effect, R, R]:
-        return (yield self._effect)
-
-
-def _sent(request: Request) -> _Await[Response]:
-    return _Await(Send(request))  # not `_Await[Response](...)`: a subscript is worked out anew at each call
+def _sent(request: Request) -> Await[Response]:
+    return Await(Send(request))  # not `Await[Response](...)`: a subscript is worked out anew at each call
 
 
 def _params(params: Params | None) -> tuple[tuple[str, str], ...]:
@@ -173,15 +131,37 @@ class Http:
         """`request("DELETE", ...)`."""
         return await self.request("DELETE", path, **options)
 
+    async def download(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        gzip: bool = False,
+        signed: bool = False,
+        most: int = MAX_DOWNLOAD,
+        within: timedelta = timedelta(minutes=15),
+    ) -> Download:
+        """A GET of a file, which is put on disk and read from there: a bulk export, the results of a batch.
+
+        Of at most `most` bytes, more is Permanent; with `gzip` they are those that are packed in it. A refusal is
+        given back like any answer: look at `ok`. With `signed`, the address alone is the permission, and it may
+        stand on any host: no credential goes there, the connection is as safe as to the channel's own system, and
+        neither `limits` nor `classify` are asked. The file is gone when the coroutine has ended.
+        """
+        request = Request("GET", path, _params(params), headers or {}, reads=True, timeout=within.total_seconds())
+        fetched: Await[Download] = Await(Fetch(request, most, gzip, signed))
+        return await fetched
+
     async def keep(self, reference: Reference) -> None:
         """Commit a reference now; after a restart it is in `delivery.references` from the start."""
-        await _Await(Keep(reference))
+        await Await(Keep(reference))
 
     async def emit(self, observations: Sequence[Observation], cursor: Cursor | None = None) -> None:
         """Commit a page of observations and the cursor after it, in one transaction."""
-        await _Await(Emit(tuple(observations), cursor))
+        await Await(Emit(tuple(observations), cursor))
 
     async def now(self) -> datetime:
         """Wall time, aware, in UTC."""
-        now: _Await[datetime] = _Await(Now())
+        now: Await[datetime] = Await(Now())
         return await now

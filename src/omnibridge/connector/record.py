@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import Any, Generic, TypeVar
 
 from omnibridge.connector.delivery import Delivery, Later, Receipt
+from omnibridge.connector.effects import Cursor
 from omnibridge.connector.exchange import Outcome, Request, Response, classify_http
-from omnibridge.connector.http import Cursor, Http
+from omnibridge.connector.http import Http
 from omnibridge.connector.inbound import DeliveryId, Inbound, Redelivery, Reply, Verdict
 from omnibridge.connector.observation import Lookup, Observation
 from omnibridge.connector.sandbox import Sandbox
 from omnibridge.connector.settings import Settings
+from omnibridge.errors import Permanent, Retryable
 from omnibridge.event import Event
 from omnibridge.model import Command, Entity
 
@@ -26,18 +30,31 @@ __all__ = [
     "Learned",
     "Limits",
     "Poll",
+    "Result",
     "Subscription",
     "Subscriptions",
     "Term",
+    "Transmit",
     "Webhook",
     "Window",
     "deliver",
+    "deliver_many",
 ]
 
 S = TypeVar("S", bound=Settings)
 E = TypeVar("E", bound=Entity | Command | Event)
+M = TypeVar("M", bound=Entity)
 T = TypeVar("T")
 Co = Coroutine[Any, Any, T]
+Result = Receipt | Later | Permanent | Retryable
+"""What became of one item of many. The errors are returned here, not raised: they are that item's alone."""
+
+
+Transmit = Callable[[Request], Awaitable[Response]]
+"""Performs one request by other means than HTTP, with I/O of its own.
+
+It raises Retryable where nothing can have arrived, Permanent for a refusal; any other error counts as an answer that
+was lost, so that what nothing protects is not repeated blindly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +182,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Deliver(Generic[S]):
-    """One thing the channel takes; made by `deliver()`, which checks the types."""
+    """One thing the channel takes; made by `deliver()` or `deliver_many()`, which check the types.
+
+    `run` takes one. Where there is a `together`, it takes up to `most` at a time, and the core prefers it.
+    """
 
     accepts: type[Entity] | type[Command] | type[Event]
     run: Callable[[S, Any, Delivery, Http], Co[Receipt | Later]]
@@ -173,6 +193,8 @@ class Deliver(Generic[S]):
     find: Callable[[S, Any, Delivery, Http], Co[Receipt | None]] | None
     normal: Callable[[S, Any], Any] | None
     collapse: bool
+    together: Callable[[S, Sequence[tuple[Entity, Delivery]], Http], Co[Sequence[Result]]] | None = None
+    most: int = 1
 
     @property
     def operation(self) -> str:
@@ -208,6 +230,52 @@ def deliver(
     )
 
 
+def deliver_many(
+    accepts: type[M],
+    run: Callable[[S, Sequence[tuple[M, Delivery]], Http], Co[Sequence[Result]]],
+    *,
+    most: int,
+    verbs: Sequence[str] | None = None,
+    find: Callable[[S, M, Delivery, Http], Co[Receipt | None]] | None = None,
+    normal: Callable[[S, M], M] | None = None,
+    collapse: bool = True,
+) -> Deliver[S]:
+    """A slot of `Connector.delivers` for a vendor that takes many entities in one request.
+
+    `run` gets what is due at the moment, up to `most` items, each the next one of its lane and all with the same
+    `delivery.state`; nothing waits to be joined. It gives a result for each, in their order; an error that it raises is
+    everybody's. Commands go one by one, as each is asked for separately whether it may leave.
+
+    A request with `Upsert()` is simply sent again, in whatever company. Any other marks every item as begun before it
+    leaves. A `NativeKey` is good for as long as the attempt lasts, in which the same bytes go under the same key. After
+    that, or after a crash, the company is not brought together again: each item whose request was not answered is
+    looked up by `find`, or else decided by its route. So write once in a `run`, and last. The rest is as in `deliver`.
+    """
+    kind: type = accepts  # what a type checker sees may not be what comes
+    if not issubclass(kind, Entity) or most < 1:
+        raise TypeError("deliver_many takes an entity, and at least one at a time")
+
+    async def together(settings: S, items: Sequence[tuple[Entity, Delivery]], http: Http) -> Sequence[Result]:
+        mine: list[tuple[M, Delivery]] = []
+        for entity, delivery in items:
+            if isinstance(entity, accepts):
+                mine.append((entity, delivery))
+        results = await run(settings, mine, http)
+        if len(results) != len(items):
+            raise ValueError(f"{len(results)} results for {len(items)} items")
+        return results
+
+    @wraps(run)
+    async def one(settings: S, entity: M, delivery: Delivery, http: Http) -> Receipt | Later:
+        (result,) = await together(settings, [(entity, delivery)], http)
+        if isinstance(result, Receipt | Later):
+            return result
+        raise result
+
+    slot: Deliver[S] = deliver(accepts, one, verbs=verbs, find=find, normal=normal, collapse=collapse)
+    return replace(slot, together=together, most=most)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Connector(Generic[S]):
     """How to talk to one kind of system. What is filled in is what it can do; the core never tests `name`.
@@ -215,6 +283,9 @@ class Connector(Generic[S]):
     `base_url(settings)` is the API root; `hosts(settings)` are further hosts that credentials may go to. `emits`
     names every entity kind and event type it can produce. `terms` lists what the vendor has of what is named by words
     of ours, for `omnibridge match`. `dropped` lists vendor fields left out, with the reason.
+    `line(settings)` is for systems that do not speak HTTP (a folder of files, a mail server): it gives what performs
+    requests, and is the one place where a connector does I/O. It is opened at an exchange's first request, in the
+    same task, and closed when the exchange ends; `limits.timeout` bounds opening it and each request.
     """
 
     name: str
@@ -234,6 +305,7 @@ class Connector(Generic[S]):
     delivers: tuple[Deliver[S], ...] = ()
     terms: Callable[[S, Http], Co[Sequence[Term]]] | None = None
     emits: tuple[str, ...] = ()
+    line: Callable[[S], AbstractAsyncContextManager[Transmit]] | None = None
     sandbox: Callable[[S], Sandbox] | None = None
     dropped: Mapping[str, str] = field(default_factory=dict[str, str])
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from omnibridge.clock import SystemClock
-from omnibridge.connector.body import json_bytes, parse_form, parse_json
+from omnibridge.connector.body import Json, json_bytes, parse_form, parse_json
 from omnibridge.connector.exchange import Response
 
 __all__ = ["Fault", "LostAnswer", "Outgoing", "Sandbox", "SandboxRequest", "json_response"]
@@ -35,7 +35,7 @@ class SandboxRequest:
         """The query parameters; of a repeated one, the last."""
         return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
-    def json(self) -> Any:
+    def json(self) -> Json:
         """The body as JSON. Raises InvalidMessage."""
         return parse_json(self.body)
 

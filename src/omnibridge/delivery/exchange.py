@@ -10,8 +10,10 @@ from omnibridge.clock import Clock
 from omnibridge.connector import (
     Class,
     Credential,
+    Download,
     Effect,
     Emit,
+    Fetch,
     Http,
     Keep,
     NativeKey,
@@ -20,19 +22,23 @@ from omnibridge.connector import (
     Request,
     Response,
     Send,
+    Slice,
     Upsert,
 )
 from omnibridge.delivery.credentials import Credentials
 from omnibridge.delivery.frozen import freeze, freeze_response, thaw, thaw_response
 from omnibridge.delivery.keys import step_key
+from omnibridge.delivery.line import Line
 from omnibridge.delivery.retry import RetryBudget
 from omnibridge.delivery.sender import Sender, Sent
+from omnibridge.delivery.spool import Spool
 from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, OmniBridgeError, Permanent, Retryable
 from omnibridge.journal import Journal, Step
 
 __all__ = ["Exchange", "Vendor"]
 
 R = TypeVar("R")
+Make = Callable[[Http], Coroutine[Any, Any, R]]
 SHORT = timedelta(seconds=1)
 """The longest wait in place; only reads and keyed requests wait in place at all."""
 IN_PLACE = 2
@@ -82,10 +88,19 @@ class Exchange:
         self._auth = auth
         self._used: set[str] = set()
         self._answered: list[Step] = []
+        self._spools: list[Spool] = []
+        channel = vendor.sender.channel
+        self._line = Line(channel) if channel.connector.line is not None else None
         self.last: Outcome | None = None
 
-    async def run(self, make: Callable[[Http], Coroutine[Any, Any, R]]) -> R:
+    async def run(self, make: Make[R]) -> R:
         """Drive `make(http)` to its end. Errors of effects are thrown into the coroutine where it awaits them."""
+        if self._line is None:
+            return await self._run(make)
+        async with self._line:
+            return await self._run(make)
+
+    async def _run(self, make: Make[R]) -> R:
         coroutine = make(Http(self._step_key))
         answer: Any = None
         failure: Exception | None = None
@@ -106,6 +121,8 @@ class Exchange:
                     failure = error
         finally:
             coroutine.close()
+            for spool in self._spools:
+                spool.close()
 
     async def flush(self) -> None:
         """Record answers that only the settling would otherwise cover."""
@@ -122,6 +139,10 @@ class Exchange:
             return await (self._read(request) if request.reads else self._write(request))
         if isinstance(effect, Now):
             return self._vendor.clock.now()
+        if isinstance(effect, Slice):
+            return await self._spools[effect.number].read(effect.start, effect.size)
+        if isinstance(effect, Fetch):
+            return await self._fetch(effect)
         await self.flush()
         if isinstance(effect, Keep):
             if self._keep is None:
@@ -134,6 +155,26 @@ class Exchange:
     async def _read(self, request: Request) -> Response:
         sent = await self._send(request)
         return self._answer(sent, request)
+
+    async def _fetch(self, effect: Fetch) -> Download:
+        spool: Spool | None = None
+
+        async def attempt(credential: Credential | None) -> Sent:
+            nonlocal spool
+            if spool is not None:
+                spool.close()
+            spool = Spool(effect.most, gzip=effect.gzip)
+            return await self._vendor.sender.fetch(effect, spool, credential, auth=self._auth, line=self._line)
+
+        try:
+            response = self._answer(await self._send(effect.request, attempt), effect.request)
+        except BaseException:
+            if spool is not None:
+                spool.close()
+            raise
+        assert spool is not None  # noqa: S101 - there was an attempt, or an error
+        self._spools.append(spool)
+        return Download(len(self._spools) - 1, 0, spool.size, response=response)
 
     async def _write(self, request: Request) -> Response:
         if request.step in self._used:
@@ -191,13 +232,19 @@ class Exchange:
             refused = Step(step.name, step.generation, step.key, step.request, freeze_response(None))
             await self._vendor.journal.finish(self._delivery, refused)
 
-    async def _send(self, request: Request) -> Sent:
+    async def _send(
+        self, request: Request, attempt: Callable[[Credential | None], Awaitable[Sent]] | None = None
+    ) -> Sent:
+        """Send it until there is something to say; `attempt` does so in another way."""
         vendor, tries = self._vendor, 0
         keyed = request.reads or request.protection is not None
         vendor.budget.request()
         credential = await self._credential()
         while True:
-            sent = await vendor.sender.send(request, credential, auth=self._auth)
+            if attempt is not None:
+                sent = await attempt(credential)
+            else:
+                sent = await vendor.sender.send(request, credential, auth=self._auth, line=self._line)
             self.last = sent.outcome
             kind = sent.outcome.kind
             if kind is Class.EXPIRED and self._auth and credential is not None and tries < IN_PLACE:

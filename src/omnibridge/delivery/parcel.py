@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "Lost",
     "NeverSent",
     "Parcel",
+    "Unpacking",
+    "packing",
     "too_large",
     "unpacked",
 ]
@@ -22,6 +24,7 @@ MAX_ANSWER = 16 * 1024 * 1024
 """Bytes of an answer's body, packed and unpacked; more is an error, not a fuller memory."""
 CONNECT_SECONDS = 10.0
 _GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 256 * 1024
 
 
 class Parcel(NamedTuple):
@@ -59,13 +62,21 @@ def too_large() -> Lost:
     return Lost(f"the answer is larger than {MAX_ANSWER} bytes")
 
 
-def unpacked(content: bytes, headers: Mapping[str, str]) -> bytes:
-    """A body without its content encoding. Raises Lost when it is damaged, too large or packed in an unknown way."""
+def packing(headers: Mapping[str, str]) -> str | None:
+    """The content encoding of a body, None for a plain one. Raises Lost for one that nobody asked for."""
     encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity") or not content:
-        return content
+    if encoding in ("", "identity"):
+        return None
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise Lost(f"an encoding nobody asked for: {encoding[:32]}")
+    return encoding
+
+
+def unpacked(content: bytes, headers: Mapping[str, str]) -> bytes:
+    """A body without its content encoding. Raises Lost when it is damaged, too large or packed in an unknown way."""
+    encoding = packing(headers)
+    if encoding is None or not content:
+        return content
     unpack = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else _GZIP)
     try:
         made = unpack.decompress(content, MAX_ANSWER)
@@ -76,3 +87,33 @@ def unpacked(content: bytes, headers: Mapping[str, str]) -> bytes:
     if not unpack.eof:
         raise Lost("damaged compression: cut short")
     return made
+
+
+class Unpacking:
+    """A body unpacked as it comes, in pieces of bounded size, however far it grows; gzip of several members too."""
+
+    def __init__(self, encoding: str) -> None:
+        self._wbits = zlib.MAX_WBITS if encoding == "deflate" else _GZIP
+        self._unpack = zlib.decompressobj(self._wbits)
+
+    @property
+    def done(self) -> bool:
+        """Whether the end has come."""
+        return self._unpack.eof
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """What more of it comes to. Raises Lost when it is damaged."""
+        try:
+            while piece:
+                if self._unpack.eof:
+                    if not piece.strip(b"\0"):  # padding, as of archives on blocks
+                        return
+                    self._unpack = zlib.decompressobj(self._wbits)
+                made = self._unpack.decompress(piece, _PIECE)
+                piece = self._unpack.unconsumed_tail or self._unpack.unused_data
+                if made:
+                    yield made
+            while not self._unpack.eof and (made := self._unpack.decompress(b"", _PIECE)):
+                yield made
+        except zlib.error as error:
+            raise Lost(f"damaged compression: {error}") from None

@@ -8,13 +8,18 @@ import structlog
 
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
-from omnibridge.connector import Class, Credential, Outcome, Request, Response
-from omnibridge.delivery.parcel import BadAddress, Lost, NeverSent, Parcel
+from omnibridge.connector import Class, Credential, Fetch, Outcome, Request, Response, classify_http
+from omnibridge.delivery.line import Line
+from omnibridge.delivery.parcel import Answer, BadAddress, Lost, NeverSent, Parcel
 from omnibridge.delivery.scope import Scope
+from omnibridge.delivery.spool import Spool
 from omnibridge.delivery.wire import Wire
 from omnibridge.errors import Permanent
 
 __all__ = ["Sender", "Sent"]
+
+REFUSAL = 64 * 1024
+"""Bytes of a refusal to give a file that are looked at."""
 
 _log = structlog.get_logger("omnibridge.delivery")
 
@@ -55,44 +60,110 @@ class Sender:
         self._urls: dict[str, tuple[str, str]] = {}
         self._seconds = connector.limits.timeout.total_seconds()
 
-    async def send(self, request: Request, credential: Credential | None, *, auth: bool = True) -> Sent:
-        """One attempt.
+    async def send(
+        self, request: Request, credential: Credential | None, *, auth: bool = True, line: Line | None = None
+    ) -> Sent:
+        """One attempt, over `line` where the connector has one.
 
         Raises Throttled when the throttle has no room soon, Permanent for a host that is not ours and after a stop.
         """
-        connector, settings = self.channel.connector, self.channel.settings
-        url, host = self._url(request)
-        scope, limits = self._scope, connector.limits
+        url, host = self._url(request) if line is None else (request.path, "")
+        seconds = request.timeout or self._seconds
+        await self._admit(request, credential)
+        try:
+            if line is not None:
+                told = await line.send(request, seconds)
+                answer = Answer(told.status, told.headers, told.content)
+            else:
+                headers = self._headers(request, host, credential if auth else None, auth=auth)
+                answer = await self._wire.send(Parcel(request.method, url, headers, request.body, seconds))
+        except (NeverSent, BadAddress, Lost) as error:
+            return self._failed(error, request)
+        finally:
+            self._scope.throttle.release()
+        return self._judged(request, Response(answer.status, answer.headers, answer.content))
+
+    async def fetch(
+        self, effect: Fetch, spool: Spool, credential: Credential | None, *, auth: bool = True, line: Line | None = None
+    ) -> Sent:
+        """One attempt to bring a file into `spool`. Raises as `send`, and Permanent for a file that is too large."""
+        request = effect.request
+        if effect.signed:
+            return await self._fetch_signed(effect, spool)
+        url, host = self._url(request) if line is None else (request.path, "")
+        seconds = request.timeout or self._seconds
+        await self._admit(request, credential)
+        try:
+            if line is not None:
+                told = await line.send(request, seconds)
+                await spool.write(told.content)
+                answer = Answer(told.status, told.headers, b"")
+            else:
+                headers = self._headers(request, host, credential, auth=auth)
+                answer = await self._wire.stream(Parcel("GET", url, headers, b"", seconds), spool.write, self._seconds)
+        except (NeverSent, BadAddress, Lost) as error:
+            return self._failed(error, request)
+        finally:
+            self._scope.throttle.release()
+        return self._judged(request, await _told(answer, spool))
+
+    async def _fetch_signed(self, effect: Fetch, spool: Spool) -> Sent:
+        """From wherever it lies: with nothing of ours, and saying nothing about how the vendor's own system does."""
+        request = effect.request
+        parts = urlsplit(request.path)
+        if parts.scheme not in ("https", self._scheme) or not parts.hostname or "@" in parts.netloc:
+            raise Permanent("not an address that a file can be had from by TLS", where=self.channel.name)
+        url = request.path
+        if request.params:
+            url += ("&" if parts.query else "?") + urlencode(request.params)
+        headers = (("Host", parts.netloc), ("Accept-Encoding", "gzip"), *request.headers.items())
+        parcel = Parcel("GET", url, headers, b"", request.timeout or self._seconds)
+        try:
+            answer = await self._wire.stream(parcel, spool.write, self._seconds)
+        except BadAddress as error:
+            raise Permanent(f"the address cannot be used: {error}", where=self.channel.name) from None
+        except (NeverSent, Lost) as error:
+            return Sent(Outcome(Class.RETRY, code="lost", reason=str(error)), None, arrived=isinstance(error, Lost))
+        response = await _told(answer, spool)
+        outcome = classify_http(request, response, self._clock.now())
+        if outcome.kind is Class.EXPIRED:  # there is no credential that could be renewed
+            outcome = Outcome(Class.PERMANENT, code=outcome.code)
+        return Sent(outcome, response, arrived=True)
+
+    async def _admit(self, request: Request, credential: Credential | None) -> None:
+        """Wait for room; whoever is let in must `release` the throttle."""
+        scope, limits = self._scope, self.channel.connector.limits
         if scope.breaker.stopped is not None:
             raise Permanent(f"not sent: {scope.breaker.stopped}; restart the bridge when that is mended, then replay")
         if limits.granted is not None and credential is not None:
-            scope.throttle.grant(limits.granted(settings, credential))
+            scope.throttle.grant(limits.granted(self.channel.settings, credential))
         await scope.throttle.acquire(request)
-        try:
-            headers = [("Host", host), ("Accept-Encoding", "gzip"), *request.headers.items()]
-            if auth and connector.auth is not None:
-                headers.extend(connector.auth.headers(settings, credential, request, self._clock.now()).items())
-            if request.content_type:
-                headers.append(("Content-Type", request.content_type))
-            if request.body or request.method not in ("GET", "HEAD"):
-                headers.append(("Content-Length", str(len(request.body))))
-            seconds = request.timeout or self._seconds
-            try:
-                answer = await self._wire.send(Parcel(request.method, url, tuple(headers), request.body, seconds))
-            except NeverSent as error:
-                scope.breaker.failed()
-                return Sent(Outcome(Class.RETRY, code="connect", reason=str(error)), None, arrived=False)
-            except BadAddress as error:
-                raise Permanent(f"the address cannot be used: {error}", where=self.channel.name) from None
-            except Lost as error:
-                scope.breaker.failed()
-                safe = request.reads or request.protection is not None
-                kind = Class.RETRY if safe else Class.AMBIGUOUS
-                return Sent(Outcome(kind, code="lost", reason=str(error)), None, arrived=True)
-            response = Response(answer.status, answer.headers, answer.content)
-        finally:
-            scope.throttle.release()
-        outcome = connector.classify(request, response, self._clock.now())
+
+    def _headers(
+        self, request: Request, host: str, credential: Credential | None, *, auth: bool
+    ) -> tuple[tuple[str, str], ...]:
+        headers = [("Host", host), ("Accept-Encoding", "gzip"), *request.headers.items()]
+        how = self.channel.connector.auth
+        if auth and how is not None:
+            headers.extend(how.headers(self.channel.settings, credential, request, self._clock.now()).items())
+        if request.content_type:
+            headers.append(("Content-Type", request.content_type))
+        if request.body or request.method not in ("GET", "HEAD"):
+            headers.append(("Content-Length", str(len(request.body))))
+        return tuple(headers)
+
+    def _failed(self, error: NeverSent | BadAddress | Lost, request: Request) -> Sent:
+        if isinstance(error, BadAddress):
+            raise Permanent(f"the address cannot be used: {error}", where=self.channel.name) from None
+        self._scope.breaker.failed()
+        if isinstance(error, NeverSent):
+            return Sent(Outcome(Class.RETRY, code="connect", reason=str(error)), None, arrived=False)
+        safe = request.reads or request.protection is not None
+        kind = Class.RETRY if safe else Class.AMBIGUOUS
+        return Sent(Outcome(kind, code="lost", reason=str(error)), None, arrived=True)
+
+    def _judged(self, request: Request, response: Response) -> Sent:
+        outcome = self.channel.connector.classify(request, response, self._clock.now())
         self._observe(outcome, response)
         return Sent(outcome, response, arrived=True)
 
@@ -129,3 +200,11 @@ class Sender:
         if not request.params and len(self._urls) < 64:
             self._urls[request.path] = made
         return made
+
+
+async def _told(answer: Answer, spool: Spool) -> Response:
+    """What an answer says beside the file: a refusal says why in its body."""
+    ok = 200 <= answer.status < 300
+    if ok:
+        await spool.end()
+    return Response(answer.status, answer.headers, b"" if ok else await spool.read(0, REFUSAL))

@@ -6,46 +6,37 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from omnibridge.channel import Channel
 from omnibridge.connector import (
-    Delivery,
     Emit,
     Http,
     Keep,
     Later,
     Lookup,
-    Receipt,
-    Reference,
     dump_observations,
 )
 from omnibridge.delivery.exchange import Exchange, Vendor
 from omnibridge.delivery.frozen import thaw
 from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
+from omnibridge.delivery.paper import Paper
+from omnibridge.delivery.together import Together
 from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge.event import Event
 from omnibridge.journal import (
     Claimed,
     NewDelivery,
-    NewInbox,
     Origin,
     Priority,
-    ReferenceWrite,
     Task,
-    moved,
-    opened,
-    stamp,
 )
-from omnibridge.model import ENTITIES, Command, Entity, canonical_id, entity_class, named_in
+from omnibridge.model import Command, Entity
 
 __all__ = ["Gate", "Held", "Refused", "Stop", "Tasks", "recurring_tasks"]
 
 DAILY = timedelta(hours=24)
-_TWINS = {"variant": "inventory_item", "inventory_item": "variant"}
-"""Some systems count the stock of a variant under an id of its own."""
 
 
 class Stop(Protocol):
@@ -89,6 +80,10 @@ class Tasks:
         self._channel = channel
         self._vendor = vendor
         self._gate = gate
+        self._paper = Paper(channel, vendor)
+        many = any(slot.together is not None for slot in channel.connector.delivers)
+        self.together = Together(channel, vendor, self._paper) if many else None
+        """How deliveries go many at a time; None where each goes by itself."""
 
     async def run(self, claimed: Claimed) -> Done | Later:
         """One attempt. Raises the errors of `omnibridge.errors`, Refused and Held."""
@@ -122,7 +117,7 @@ class Tasks:
         if isinstance(subject, Command):
             await self._ask(claimed, subject, event)
         begun = self._vendor.clock.now()
-        subject, delivery = await self._briefing(claimed, event, subject)
+        subject, delivery = await self._paper.brief(claimed, event, subject)
         steps = {step.name: step for step in claimed.steps if step.generation == claimed.generation}
         now = self._vendor.clock.now()
         unfinished = [
@@ -135,7 +130,7 @@ class Tasks:
                 lambda http: find(settings, subject, delivery, http)
             )
             if found is not None:
-                return self._done(claimed, subject, found, begun, "found at the vendor; not sent again")
+                return self._paper.done(claimed, subject, found, begun, "found at the vendor; not sent again")
         cleared = frozenset(unfinished) if slot.find is not None else frozenset[str]()
         exchange = self._exchange(claimed, subject, steps=steps, cleared=cleared)
         try:
@@ -146,7 +141,7 @@ class Tasks:
         if isinstance(result, Later):
             await exchange.flush()
             return result
-        return self._done(claimed, subject, result, begun)
+        return self._paper.done(claimed, subject, result, begun)
 
     async def _ask(self, claimed: Claimed, command: Command, event: Event) -> None:
         stop = await self._gate.stop(command, claimed.id, self._vendor.clock.now(), _expires(event))
@@ -166,12 +161,14 @@ class Tasks:
 
         async def keep(effect: Keep) -> None:
             reference = effect.reference
-            await self._vendor.journal.keep(claimed.id, self._channel.name, reference, self._id(reference, own))
+            await self._vendor.journal.keep(
+                claimed.id, self._channel.name, reference, self._paper.meaning(reference, own)
+            )
 
         async def emit(effect: Emit) -> None:
             # What the vendor let slip while it answered, such as an opt-out, is as true as a webhook of it.
             await self._vendor.journal.emit(
-                claimed.id, self._inbox(Origin.READ, dump_observations(effect.observations)), None
+                claimed.id, self._paper.inbox(Origin.READ, dump_observations(effect.observations)), None
             )
 
         return Exchange(
@@ -185,69 +182,6 @@ class Tasks:
             cleared=cleared,
         )
 
-    async def _briefing(self, claimed: Claimed, event: Event, subject: Any) -> tuple[BaseModel | Event, Delivery]:
-        """What to deliver, and what the author is told about it."""
-        if isinstance(subject, Event):
-            return subject, Delivery(
-                key=claimed.key,
-                channel=self._channel.name,
-                event=event,
-                attempt=claimed.attempts + 1,
-                generation=claimed.generation,
-                state=claimed.state,
-            )
-        refs = list(dict.fromkeys(named_in(subject)))
-        refs += [(twin, id_) for kind, id_ in refs if (twin := _TWINS.get(kind)) is not None]
-        own = (subject.KIND, subject.id) if isinstance(subject, Entity) and subject.id else None
-        journal = self._vendor.journal
-        known = await journal.references(self._channel.name, [*refs, own] if own else refs)
-        related = await journal.entities([ref for ref in refs if ref[0] in ENTITIES])
-        shadow, claims = opened(known[own][1] or b"{}") if own and own in known else ({}, None)
-        if own and moved(claims) >= stamp(claimed.created):
-            # The channel said something since, or got something newer: what holds now, not what held then.
-            current = (await journal.entities([own])).get(own)
-            if current is not None:
-                subject = entity_class(own[0]).model_validate(from_json(current[0])["entity"])
-        outward = {ours: theirs for theirs, ours in self._channel.inward.items()}
-        attributes = subject.attributes if isinstance(subject, Entity) else {}
-        return subject, Delivery(
-            key=claimed.key,
-            channel=self._channel.name,
-            event=event,
-            attempt=claimed.attempts + 1,
-            generation=claimed.generation,
-            own=known[own][0] if own and own in known else None,
-            references={key: external for key, (external, _) in known.items()},
-            custom={outward[name]: value for name, value in attributes.items() if name in outward},
-            known=entity_class(subject.KIND).model_validate(shadow) if shadow else None,
-            related={
-                key: entity_class(key[0]).model_validate(from_json(content)["entity"])
-                for key, (content, _) in related.items()
-            },
-            state=claimed.state,
-        )
-
-    def _done(self, claimed: Claimed, subject: Any, receipt: Receipt, begun: datetime, text: str | None = None) -> Done:
-        channel, own = self._channel.name, subject.id if isinstance(subject, Entity) else None
-        references = tuple(
-            ReferenceWrite(channel, reference.kind, reference.external_id, self._id(reference, own))
-            for reference in receipt.references
-        )
-        inbox: tuple[NewInbox, ...] = ()
-        if receipt.snapshots:
-            origin = Origin.RECEIPT if isinstance(subject, Entity) else Origin.READ
-            # When the delivery was made tells what it knew: a claim that came later is not one that it overrules.
-            meta = {"made": claimed.created.isoformat(), "begun": begun.isoformat()}
-            inbox = (self._inbox(origin, dump_observations(receipt.snapshots))._replace(meta=meta),)
-        return Done(text or receipt.note, references, inbox)
-
-    def _id(self, reference: Reference, own: str | None) -> str:
-        """What a reference means: the entity delivered, or for a command the new thing that it made."""
-        return reference.id or own or canonical_id(self._channel.name, reference.kind, reference.external_id)
-
-    def _inbox(self, origin: Origin, body: bytes) -> NewInbox:
-        return NewInbox(self._channel.name, origin, body, self._vendor.clock.now())
-
     # -- ask -------------------------------------------------------------------------------------------------------
 
     async def _lookup(self, claimed: Claimed) -> Done:
@@ -259,7 +193,7 @@ class Tasks:
         seen = await Exchange(self._vendor).run(lambda http: read(self._channel.settings, lookup, http))
         if not seen:
             return Done("nothing there")
-        return Done(inbox=(self._inbox(Origin.READ, dump_observations(seen)),))
+        return Done(inbox=(self._paper.inbox(Origin.READ, dump_observations(seen)),))
 
     async def _poll(self, claimed: Claimed) -> Done:
         name = claimed.operation.partition(":")[2]
@@ -275,7 +209,7 @@ class Tasks:
             pages += 1
             after = (name, to_json(effect.cursor)) if effect.cursor is not None else None
             if effect.observations or after:
-                item = self._inbox(Origin.POLL, dump_observations(effect.observations))
+                item = self._paper.inbox(Origin.POLL, dump_observations(effect.observations))
                 await journal.emit(claimed.id, item, after)
 
         await Exchange(self._vendor, emit=emit).run(lambda http: poll.run(self._channel.settings, cursor, http))

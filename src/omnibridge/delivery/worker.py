@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from omnibridge.delivery import outcome
 from omnibridge.delivery.breaker import Breaker
 from omnibridge.delivery.outcome import Done
 from omnibridge.delivery.tasks import DAILY, Held, Refused
+from omnibridge.delivery.together import Ended, Together
 from omnibridge.errors import OmniBridgeError, Retryable, StorageError, trail
 from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled, Task
 
@@ -27,8 +28,17 @@ IDLE = 5.0
 """Seconds after which an idle worker looks at the journal unasked: an operator may have replayed something."""
 
 
+Job = tuple[Claimed, ...]
+"""What one hand does at a time: one delivery, or some that leave together."""
+
+
 class Runner(Protocol):
     """What a claimed delivery is handed to."""
+
+    @property
+    def together(self) -> Together | None:
+        """How deliveries go many at a time; None where each goes by itself."""
+        ...
 
     async def run(self, claimed: Claimed) -> Done | Later:
         """One attempt."""
@@ -61,7 +71,7 @@ class Worker:
         self._clock = clock
         self._settled = settled
         self._hands = max(1, channel.connector.limits.concurrency)
-        self._queue: deque[Claimed] = deque()
+        self._queue: deque[Job] = deque()
         self._awake = anyio.Event()
         self._work = anyio.Event()
         self._stopping = False
@@ -102,7 +112,8 @@ class Worker:
 
     async def recall(self) -> None:
         """Learn what an earlier process may have written without hearing of it; before `run`, and before processing."""
-        found = await self._journal.begun(self.channel.name, 2 * self._hands, self._clock.now())
+        most = max((slot.most for slot in self.channel.connector.delivers), default=1)
+        found = await self._journal.begun(self.channel.name, 2 * self._hands * most, self._clock.now())
         self._earlier = {lane: _kind(operation) for lane, operation in found}
 
     def wake(self) -> None:
@@ -142,7 +153,7 @@ class Worker:
                 self._journal.release([one.id for one in claimed])  # it opened meanwhile
                 return self._breaker.wait()
             if claimed:
-                self._queue.extend(claimed)
+                self._queue.extend(await self._jobs(claimed))
                 self._work.set()
                 if len(claimed) >= room:
                     return None
@@ -158,6 +169,35 @@ class Worker:
             return self.look_every
         return min(self.look_every, max(0.001, (due - self._clock.now()).total_seconds()))
 
+    async def _jobs(self, claimed: Sequence[Claimed]) -> Sequence[Job]:
+        """Those that leave together, with more of their kind that are due, and each other one by itself."""
+        together = self._tasks.together
+        if together is None:
+            return [(one,) for one in claimed]
+        jobs: list[Job] = []
+        groups: dict[tuple[str, bytes, int], list[Claimed]] = {}
+        for one in claimed:
+            company = together.company(one)
+            if company is None:
+                jobs.append((one,))
+            else:
+                groups.setdefault(company, []).append(one)
+        for operation, most in {(operation, most) for operation, _, most in groups}:
+            room = most - sum(len(group) for (does, _, _), group in groups.items() if does == operation)
+            for one in await self._more(operation, room):
+                groups.setdefault(together.company(one) or (operation, b"", 1), []).append(one)
+        for (_, _, most), group in groups.items():
+            jobs.extend(tuple(group[start : start + most]) for start in range(0, len(group), most))
+        return jobs
+
+    async def _more(self, operation: str, room: int) -> Sequence[Claimed]:
+        try:
+            if room > 0:
+                return await self._journal.claim(self.channel.name, room, self._clock.now(), operation=operation)
+        except StorageError:
+            pass  # those that are claimed already go without company
+        return ()
+
     def _end_probe(self) -> None:
         """Let another one try, unless the vendor's answer has decided already."""
         if self._probing:
@@ -166,7 +206,7 @@ class Worker:
 
     def _give_back(self) -> None:
         """What is claimed and not begun waits in the journal."""
-        self._journal.release([claimed.id for claimed in self._queue])
+        self._journal.release([claimed.id for job in self._queue for claimed in job])
         self._queue.clear()
 
     async def _hand(self) -> None:
@@ -177,10 +217,10 @@ class Worker:
                 if self._work.is_set():
                     self._work = anyio.Event()
                 await self._work.wait()
-            claimed = self._queue.popleft()
+            job = self._queue.popleft()
             self.running += 1
             try:
-                await self._one(claimed)
+                await self._do(job)
             finally:
                 self.running -= 1
                 self._end_probe()
@@ -189,12 +229,22 @@ class Worker:
                 if len(self._queue) + self.running <= self._hands:
                     self._awake.set()
 
-    async def _one(self, claimed: Claimed) -> None:
+    async def _do(self, job: Job) -> None:
         begun, at = self._clock.monotonic(), self._clock.now()
-        self.landed.pop(claimed.id, None)
-        self._writing[claimed.id] = _kind(claimed.operation), claimed.event.subject if claimed.event else None
-        settled = await self._attempt(claimed, begun, at)
+        for claimed in job:
+            self.landed.pop(claimed.id, None)
+            self._writing[claimed.id] = _kind(claimed.operation), claimed.event.subject if claimed.event else None
+        ended = await self._attempt(job)
+        seconds = self._clock.monotonic() - begun
+        settled = [self._outcome(one, end, at, seconds) for one, end in zip(job, ended, strict=True)]
+        if len(job) > 1:
+            _same_time(settled, ended)
         await self._settle(settled)
+        for claimed, outcome_ in zip(job, settled, strict=True):
+            self._over(claimed, outcome_)
+        self._settled()
+
+    def _over(self, claimed: Claimed, settled: Settled) -> None:
         again = settled.state is DeliveryState.READY
         # By lane and not by number: a newer state may have taken the place of one that had left.
         earlier = self._earlier.pop(claimed.lane, None) is not None
@@ -205,46 +255,52 @@ class Worker:
             self._doubtful.discard(claimed.id)
             self.landed[claimed.id] = self._writing.pop(claimed.id)
         self.outcomes[settled.attempt.outcome] = self.outcomes.get(settled.attempt.outcome, 0) + 1
-        self._settled()
 
-    async def _attempt(self, claimed: Claimed, begun: float, at: datetime) -> Settled:
-        def attempt(word: str) -> Attempt:
-            return Attempt(at, word, self._clock.monotonic() - begun)
-
-        def failed(word: str, error: Exception) -> Settled:
-            return outcome.failed(
-                claimed,
-                attempt(word),
-                error,
-                self._clock,
-                max_age=self.channel.max_age,
-                can_look=self._tasks.can_look(claimed),
-                period=self._period(claimed),
-            )
-
+    async def _attempt(self, job: Job) -> Sequence[Ended]:
+        together = self._tasks.together
         try:
-            result = await self._tasks.run(claimed)
-        except Refused as refusal:
-            return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(refusal)))
-        except Held as held:
-            return outcome.later(claimed, attempt("later"), held.until, claimed.state, str(held))
-        except StorageError:
-            # Nothing can be said about the attempt; the journal decides after a restart.
-            return failed("storage", Retryable("the journal could not take part"))
+            if together is not None and together.company(job[0]) is not None:
+                return await together.run(job)
+            return [Ended(await self._tasks.run(job[0]), free=False)]
         except Exception as error:
-            if not isinstance(error, OmniBridgeError):
-                _log.error(
-                    "connector bug",
-                    channel=self.channel.name,
-                    delivery=claimed.id,
-                    exception=trail(error),
-                )
-            return failed("failed", error)
+            return [Ended(error, free=False)] * len(job)
+
+    def _outcome(self, claimed: Claimed, ended: Ended, at: datetime, seconds: float) -> Settled:
+        """How an attempt's end is settled."""
+        result = ended.result
+        if isinstance(result, Refused):
+            return Settled(claimed.id, DeliveryState.REFUSED, Attempt(at, "refused", 0.0, text=str(result)))
+        if isinstance(result, Held):
+            return outcome.later(claimed, Attempt(at, "later", seconds), result.until, claimed.state, str(result))
         if isinstance(result, Later):
-            return outcome.later(claimed, attempt("later"), self._clock.now() + result.after, result.state)
-        period = self._period(claimed)
-        again = self._clock.now() + period if period is not None else None
-        return outcome.succeeded(claimed, attempt("ok"), result, again)
+            settled = outcome.later(
+                claimed, Attempt(at, "later", seconds), self._clock.now() + result.after, result.state
+            )
+        elif isinstance(result, Exception):
+            settled = self._failed(claimed, result, Attempt(at, "failed", seconds))
+        else:
+            period = self._period(claimed)
+            again = self._clock.now() + period if period is not None else None
+            settled = outcome.succeeded(claimed, Attempt(at, "ok", seconds), result, again)
+        if ended.free:
+            settled.keep_steps = False
+        return settled
+
+    def _failed(self, claimed: Claimed, error: Exception, attempt: Attempt) -> Settled:
+        if isinstance(error, StorageError):
+            # Nothing can be said about the attempt; the journal decides after a restart.
+            error, attempt = Retryable("the journal could not take part"), attempt._replace(outcome="storage")
+        elif not isinstance(error, OmniBridgeError):
+            _log.error("connector bug", channel=self.channel.name, delivery=claimed.id, exception=trail(error))
+        return outcome.failed(
+            claimed,
+            attempt,
+            error,
+            self._clock,
+            max_age=self.channel.max_age,
+            can_look=self._tasks.can_look(claimed),
+            period=self._period(claimed),
+        )
 
     def _period(self, claimed: Claimed) -> timedelta | None:
         """How often a recurring task runs; None for one that does not recur."""
@@ -257,16 +313,30 @@ class Worker:
                     return poll.every
         return DAILY
 
-    async def _settle(self, settled: Settled) -> None:
+    async def _settle(self, settled: Sequence[Settled]) -> None:
         while True:
             try:
-                await self._journal.settle(settled)
+                if len(settled) == 1:
+                    await self._journal.settle(settled[0])
+                else:
+                    await self._journal.settle_all(settled)
                 return
             except StorageError:
                 # The outcome is known only here: hold on to it until the disk takes it, or the process ends.
                 if getattr(self._journal, "failed", False):
                     raise
                 await self._clock.sleep(1.0)
+
+
+def _same_time(settled: Sequence[Settled], ended: Sequence[Ended]) -> None:
+    """Let those that failed by one error come back at one time, so that they leave together again."""
+    latest: dict[int, datetime] = {}
+    for one, end in zip(settled, ended, strict=True):
+        if one.due is not None and isinstance(end.result, Exception):
+            latest[id(end.result)] = max(one.due, latest.get(id(end.result), one.due))
+    for one, end in zip(settled, ended, strict=True):
+        if one.due is not None:
+            one.due = latest.get(id(end.result), one.due)
 
 
 def _kind(operation: str) -> str:

@@ -86,9 +86,12 @@ class Journal(Matches, Protocol):
         """Insert deliveries whose keys do not exist yet (recurring tasks at start)."""
         ...
 
-    async def claim(self, channel: str, limit: int, now: datetime) -> Sequence[Claimed]:
+    async def claim(
+        self, channel: str, limit: int, now: datetime, *, operation: str | None = None
+    ) -> Sequence[Claimed]:
         """Take up to `limit` ready, due deliveries of a channel, heads of different lanes, smallest priority first.
 
+        With `operation`, only those that do this; where others stand before them in great number, not all are found.
         A claimed delivery is not claimed again until it is settled or released, or the process has ended.
         """
         ...
@@ -126,6 +129,10 @@ class Journal(Matches, Protocol):
         """Record the response of a started step."""
         ...
 
+    async def finish_all(self, steps: Sequence[tuple[int, Step]]) -> None:
+        """`finish` for steps of several deliveries, by their numbers, all or nothing."""
+        ...
+
     async def send_to(
         self, who: Key, delivery: int, at: datetime, limits: Sequence[tuple[datetime, int]]
     ) -> int | None:
@@ -146,6 +153,10 @@ class Journal(Matches, Protocol):
 
     async def settle(self, settled: Settled) -> None:
         """Store the outcome of one attempt with everything it caused, and free the lane as its state demands."""
+        ...
+
+    async def settle_all(self, settled: Sequence[Settled]) -> None:
+        """`settle` for several deliveries, all or nothing."""
         ...
 
     # -- small state -----------------------------------------------------------------------------------------------

@@ -116,9 +116,11 @@ class SqliteJournal(Erasing):
         rows = [self._columns.delivery(new, now) for new in deliveries]
         await self._write(partial(intake.ensure, self._ledger, rows))
 
-    async def claim(self, channel: str, limit: int, now: datetime) -> Sequence[Claimed]:
+    async def claim(
+        self, channel: str, limit: int, now: datetime, *, operation: str | None = None
+    ) -> Sequence[Claimed]:
         """Take up to `limit` ready, due deliveries of a channel, heads of different lanes, smallest priority first."""
-        taken = await self._write(partial(lanes.claim, self._ledger, channel, limit, micros(now)))
+        taken = await self._write(partial(lanes.claim, self._ledger, channel, limit, micros(now), operation))
         return [self._columns.claimed(row, steps) for row, steps in taken]
 
     async def next_due(self, channel: str) -> datetime | None:
@@ -161,6 +163,11 @@ class SqliteJournal(Erasing):
         """Record the response of a step."""
         await self._write(partial(intake.finish, self._ledger, self._columns.step(delivery, step)))
 
+    async def finish_all(self, steps: Sequence[tuple[int, Step]]) -> None:
+        """Record the responses of steps of several deliveries."""
+        rows = [self._columns.step(delivery, step) for delivery, step in steps]
+        await self._write(partial(intake.finish_all, self._ledger, rows))
+
     async def send_to(
         self, who: Key, delivery: int, at: datetime, limits: Sequence[tuple[datetime, int]]
     ) -> int | None:
@@ -185,11 +192,21 @@ class SqliteJournal(Erasing):
 
         Raises UnknownItem when nobody has claimed the delivery, ValueError for READY without a due time.
         """
-        outcome = self._columns.outcome(settled)
-        references = [self._columns.reference(one) for one in settled.references]
-        inbox = [self._columns.intake(item) for item in settled.inbox]
-        await self._write(partial(intake.settle_all, self._ledger, outcome, references, inbox))
-        self._columns.left(settled.id)
+        await self.settle_all((settled,))
+
+    async def settle_all(self, settled: Sequence[Settled]) -> None:
+        """Store the outcomes of several deliveries in one transaction."""
+        rows = [
+            (
+                self._columns.outcome(one),
+                [self._columns.reference(reference) for reference in one.references],
+                [self._columns.intake(item) for item in one.inbox],
+            )
+            for one in settled
+        ]
+        await self._write(partial(intake.settle_all, self._ledger, rows))
+        for one in settled:
+            self._columns.left(one.id)
 
     # -- small state -----------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ __all__ = [
     "emit",
     "ensure",
     "finish",
+    "finish_all",
     "keep",
     "process",
     "replay_inbox",
@@ -191,14 +192,15 @@ def ensure(ledger: Ledger, deliveries: Sequence[NewRow]) -> None:
 
 
 def settle_all(
-    ledger: Ledger, outcome: Outcome, references: Sequence[tuple[str, str, str, str]], inbox: Sequence[Intake]
+    ledger: Ledger, settled: Sequence[tuple[Outcome, Sequence[tuple[str, str, str, str]], Sequence[Intake]]]
 ) -> None:
-    """Settle a delivery, with what its exchange found."""
-    settle(ledger, outcome)
-    for reference in references:
-        refer(ledger, reference)
-    for item in inbox:
-        accept(ledger, item)
+    """Settle deliveries, each with what its exchange found."""
+    for outcome, references, inbox in settled:
+        settle(ledger, outcome)
+        for reference in references:
+            refer(ledger, reference)
+        for item in inbox:
+            accept(ledger, item)
 
 
 def start(ledger: Ledger, step: tuple[Value, ...]) -> None:
@@ -209,6 +211,12 @@ def start(ledger: Ledger, step: tuple[Value, ...]) -> None:
 def finish(ledger: Ledger, step: tuple[Value, ...]) -> None:
     """Record the response of a request."""
     ledger.execute(_STEP + "UPDATE SET response = excluded.response", step)
+
+
+def finish_all(ledger: Ledger, steps: Sequence[tuple[Value, ...]]) -> None:
+    """Record the responses of requests."""
+    for step in steps:
+        finish(ledger, step)
 
 
 def keep(ledger: Ledger, reference: tuple[str, str, str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from omnibridge.errors import UnknownItem
@@ -43,6 +43,8 @@ _INSERT = """INSERT INTO deliveries (id, key, channel, task, operation, lane, pl
 _PRIORITY = "SELECT min(priority) FROM deliveries WHERE channel = ? AND state = 'ready' AND priority > ?"
 _HEADS = """SELECT id, due FROM deliveries WHERE channel = ? AND state = 'ready' AND priority = ? AND due <= ?
     ORDER BY due, id"""
+_HEADS_DOING = """SELECT id, operation FROM deliveries
+    WHERE channel = ? AND state = 'ready' AND priority = ? AND due <= ? ORDER BY due, id"""
 _CLAIMED = """SELECT d.id, d.key, d.generation, d.channel, d.task, d.operation, d.lane, d.attempts, d.created,
     d.payload, d.route, d.on_poison, d.on_unknown, d.recurring, d.later, d.at IS NOT NULL,
     EXISTS (SELECT 1 FROM steps WHERE delivery = d.id),
@@ -57,6 +59,8 @@ _SETTLE = """UPDATE deliveries SET state = ?, open = ?, due = coalesce(?, due), 
 _REOPEN = """UPDATE deliveries SET state = ?, open = 1, attempts = 0, due = ?,
     priority = CASE WHEN priority BETWEEN ? AND ? THEN ? ELSE priority END WHERE id = ?"""
 
+_PASSED = 1000
+"""How many heads are looked at for one that does a certain thing, before those that do are left for later."""
 _LOWEST = -(2**63)
 _LATEST = 2**63 - 1
 _MENDABLE = frozenset({"dead", "unknown", "parked", "refused"})
@@ -134,18 +138,33 @@ def _priorities(ledger: Ledger, channel: str) -> Iterable[int]:
         least = found
 
 
-def claim(ledger: Ledger, channel: str, limit: int, now: int) -> list[tuple[Row, list[Row]]]:
+def _due(ledger: Ledger, channel: str, now: int) -> Iterator[int]:
+    # Of what stands before the rows that are taken, all is in other workers' hands, and that is bounded.
+    for priority in _priorities(ledger, channel):
+        for id, _ in ledger.db.execute(_HEADS, (channel, priority, now)):
+            yield id
+
+
+def _doing(ledger: Ledger, channel: str, now: int, operation: str) -> Iterator[int]:
+    passed = 0
+    for priority in _priorities(ledger, channel):
+        for id, does in ledger.db.execute(_HEADS_DOING, (channel, priority, now)):
+            if does == operation:
+                yield id
+            elif (passed := passed + 1) >= _PASSED:
+                return
+
+
+def claim(
+    ledger: Ledger, channel: str, limit: int, now: int, operation: str | None = None
+) -> list[tuple[Row, list[Row]]]:
     """Take heads of lanes: each with its event's columns, and its steps."""
     ids: list[int] = []
-    for priority in _priorities(ledger, channel):
-        # Of what stands before the rows we take, all is in other workers' hands, and that is bounded.
-        for id, _ in ledger.db.execute(_HEADS, (channel, priority, now)):
-            if id not in ledger.claims:
-                ids.append(id)
-                if len(ids) >= limit:
-                    break
-        if len(ids) >= limit:
-            break
+    for id in _due(ledger, channel, now) if operation is None else _doing(ledger, channel, now, operation):
+        if id not in ledger.claims:
+            ids.append(id)
+            if len(ids) >= limit:
+                break
     taken: list[tuple[Row, list[Row]]] = []
     for id in ids:
         row = ledger.rows(_CLAIMED, (id,))[0]

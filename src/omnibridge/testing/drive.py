@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
+import zlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +16,9 @@ from omnibridge.connector import (
     Connector,
     Credential,
     Cursor,
+    Download,
     Emit,
+    Fetch,
     Http,
     Keep,
     Now,
@@ -27,8 +31,10 @@ from omnibridge.connector import (
     SandboxRequest,
     Send,
     Settings,
+    Slice,
+    classify_http,
 )
-from omnibridge.errors import Ambiguous, AuthExpired, Permanent, Retryable
+from omnibridge.errors import Ambiguous, AuthExpired, InvalidMessage, Permanent, Retryable
 
 __all__ = ["Drive", "Driven", "drive"]
 
@@ -59,6 +65,7 @@ class Drive(Generic[S]):
 
     Answers are classed as in production: retryable ones raise Retryable, ambiguous ones Ambiguous; an expired
     credential is renewed once and the request repeated. `renewing`: requests carry no auth, as while one is obtained.
+    `files` are the contents of what was downloaded.
     """
 
     connector: Connector[S]
@@ -69,6 +76,7 @@ class Drive(Generic[S]):
     requests: list[Request] = field(default_factory=list[Request])
     key: Callable[[str], str] = "key-{}".format
     renewing: bool = False
+    files: list[bytes] = field(default_factory=list[bytes])
 
     def http(self) -> Http:
         """A handle whose keys are made of the step names, for readable tests."""
@@ -110,20 +118,36 @@ class Drive(Generic[S]):
         if isinstance(effect, Emit):
             done.pages.append((effect.observations, effect.cursor))
             return None
-        if not isinstance(effect, Send):
+        if isinstance(effect, Slice):
+            return self.files[effect.number][effect.start : effect.start + effect.size]
+        if not isinstance(effect, Send | Fetch):
             raise TypeError("a connector awaits only what its handle gives")
+        signed = isinstance(effect, Fetch) and effect.signed
         done.requests.append(effect.request)
-        response, outcome = self._exchange(effect.request)
-        if outcome.kind is Class.EXPIRED and self._renew():
+        response, outcome = self._exchange(effect.request, signed=signed)
+        if outcome.kind is Class.EXPIRED and not signed and self._renew():
             response, outcome = self._exchange(effect.request)
         if outcome.kind in (Class.OK, Class.PERMANENT):
-            return response
+            return response if isinstance(effect, Send) else self._file(effect, response)
         what = outcome.reason or f"answered {response.status}"
         if outcome.kind is Class.RETRY:
             raise Retryable(what, after=outcome.after)
         if outcome.kind is Class.AMBIGUOUS:
             raise Ambiguous(what)
         raise AuthExpired(what)
+
+    def _file(self, effect: Fetch, response: Response) -> Download:
+        content = response.content
+        if response.ok and effect.gzip and content.startswith(b"\x1f\x8b"):
+            try:
+                content = gzip.decompress(content)
+            except (OSError, EOFError, zlib.error) as error:
+                raise InvalidMessage(f"the file: damaged compression: {error}") from None
+        if len(content) > effect.most:
+            raise Permanent(f"the file is larger than {effect.most} bytes")
+        self.files.append(content)
+        told = response._replace(content=b"") if response.ok else response
+        return Download(len(self.files) - 1, 0, len(content), response=told)
 
     def _renew(self) -> bool:
         auth = self.connector.auth
@@ -135,8 +159,8 @@ class Drive(Generic[S]):
         self.credential = plain.run(lambda http: obtain(self.settings, old, http)).result
         return True
 
-    def _exchange(self, request: Request) -> tuple[Response, Outcome]:
-        auth = self.connector.auth
+    def _exchange(self, request: Request, *, signed: bool = False) -> tuple[Response, Outcome]:
+        auth = None if signed else self.connector.auth
         if auth is not None and auth.obtain is not None and self.credential is None and not self.renewing:
             self._renew()
         headers: Mapping[str, str] = {}
@@ -144,6 +168,9 @@ class Drive(Generic[S]):
             headers = auth.headers(self.settings, self.credential, request, self.now)
         self.requests.append(request)
         response = self._answer(request, headers)
+        if signed:
+            outcome = classify_http(request, response, self.now)
+            return response, Outcome(Class.PERMANENT) if outcome.kind is Class.EXPIRED else outcome
         return response, self.connector.classify(request, response, self.now)
 
     def _answer(self, request: Request, headers: Mapping[str, str]) -> Response:
