@@ -310,7 +310,7 @@ class Ring:
                 if part == vendor.manner.refuses or vendor.record is None:
                     continue
                 assert vendor.record.get(part) == vendor.manner.normal(entity.get(part)), (name, part)
-            assert vendor.writes <= 2 * self.edits + 1, (name, vendor.writes, self.edits)
+            assert vendor.writes <= 2 * self.edits, (name, vendor.writes, self.edits)
         for part in {*self.kind.fields} - self.untellable:
             held = self.kind.number(entity[part])
             later = [edit for edit, (of, seen) in self.parents.items() if of == part and held in seen]
