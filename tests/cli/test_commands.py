@@ -101,6 +101,19 @@ def test_check_says_everything_that_is_wrong(run, journal):
     assert run("check").code == 2
 
 
+def test_check_answers_programs_also_where_nothing_can_be_read(run, journal):
+    (journal / "bridge.toml").write_text("[bridge]\n[bridge]\n")
+    ended = run("check", "--json")
+    assert ended.code == 2
+    shown = json.loads(ended.out)
+    assert shown["ok"] is False
+    [problem] = shown["problems"]
+    assert problem["where"] == "bridge.toml:2"
+    assert problem["remedy"]
+    (journal / "bridge.toml").unlink()
+    assert "there is no such file" in run("check", "--json").out
+
+
 def test_check_sees_a_damaged_journal(run, journal):
     file = journal / "omnibridge.db"
     content = bytearray(file.read_bytes())

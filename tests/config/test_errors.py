@@ -118,12 +118,105 @@ to = [
     assert problem.startswith("bridge.toml:16 routes.1.to: there is no channel 'nobody'")
 
 
-@pytest.mark.parametrize("text", ["[bridge", "a = ", "= 1", "[a]\n[a]\n", "a = 1\na = 2\n", "x = \x00"])
-def test_what_is_no_toml_says_where(text):
+@pytest.mark.parametrize(
+    ("text", "line", "remedy"),
+    [
+        ("[bridge", 1, "close the bracket"),
+        ("\na = ", 2, "write text in quotes"),
+        ("= 1", 1, "mend the line"),
+        ("[a]\n[a]\n", 2, "set twice"),
+        ("a = 1\na = 2\n", 2, "set twice"),
+        ("a = {b = 1, b = 2}", 1, "set twice"),
+        ('a = "b\n', 1, "write the closing"),
+        ('a = "\\d"', 1, "a backslash is written"),
+        ("a = b", 1, "write text in quotes"),
+        ("bridge]\n", 1, "name = value"),
+        ("x = \x00", 1, "write text in quotes"),
+        ('x = """\nabc', 2, "close the quotes"),
+        ("x = " + "[" * 5000, None, "take out the brackets"),
+    ],
+)
+def test_what_is_no_toml_says_in_which_line_and_what_to_do(text, line, remedy):
     with pytest.raises(ConfigError) as error:
         parse(text, {}, Registry(), name="bridge.toml", folder=Path())
-    assert str(error.value).startswith("bridge.toml: not valid TOML")
-    assert "line" in str(error.value) or "end of document" in str(error.value)
+    assert error.value.where == (f"bridge.toml:{line}" if line else "bridge.toml")
+    assert error.value.what.startswith("not valid TOML: ")
+    assert remedy in (error.value.remedy or "")
+
+
+BRIDGE, SERVER = '[bridge]\npublic_url = "https://b.example"\n', "[server]\n"
+ROUTE = SHOP + '[[routes]]\nname = "r"\nevents = ["order.*"]\nto = ["shop"]\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server = 5\n",
+        "routes = 5\n",
+        "channels = 5\n",
+        "[[channels]]\n",
+        "[routes]\nx = 1\n",
+        SERVER + "port = 80.5\n",
+        SERVER + "token = 5\n",
+        SERVER + 'token = ""\n',
+        SERVER + 'token = "file:a\\u0000b"\n',
+        SERVER + 'host = "a\\u0000b"\n',
+        SERVER + 'host = "a b"\n',
+        SERVER + "body_seconds = inf\n",
+        SERVER + "allowed_origins = 5\n",
+        BRIDGE + 'journal = ""\n',
+        BRIDGE + 'journal = "a\\u0000b"\n',
+        BRIDGE + 'journal = "."\n',
+        BRIDGE + 'keyring = "."\n',
+        BRIDGE + "drain_seconds = nan\n",
+        BRIDGE + "conversation_gap_hours = inf\n",
+        BRIDGE + "conversation_gap_hours = 1e300\n",
+        BRIDGE + "tenant = 1979-05-27\n",
+        '[bridge]\npublic_url = "https://b.example/?a=b"\n',
+        '[bridge]\npublic_url = "https://u:p@b.example"\n',
+        '[bridge]\npublic_url = "https://"\n',
+        "[retention]\nsettled_days = inf\n",
+        "[retention]\nraw_days = 1e300\n",
+        "[retention]\ndedupe_days = nan\n",
+        "[retention]\nmax_bytes = -1\n",
+        SHOP + "give_up_hours = inf\n",
+        SHOP + "collects_consent = 7\n",
+        SHOP + "map = { shoe = 5 }\n",
+        SHOP + "settings = [1]\n",
+        SHOP + "settings.secret = [1]\n",
+        SHOP.replace("shop]", "Shop]"),
+        ROUTE + "echo = 7\n",
+        ROUTE + "when = 7\n",
+        ROUTE + "when = ''\n",
+        ROUTE + "filters = 'x'\n",
+        ROUTE + "filters = [{}]\n",
+        ROUTE.replace('"r"', '""'),
+        ROUTE.replace('["shop"]', '"shop"'),
+        ROUTE.replace('["shop"]', "[]"),
+        '[consent]\nquiet_hours = { fax = "21:00-08:00" }\n',
+        "[consent.caps]\nsms = { day = 0 }\n",
+        "[ownership]\nx = 5\n",
+        '[identity]\npriority = ["shoe"]\n',
+        "[identity]\nlimits = { email = 0 }\n",
+    ],
+)
+def test_nothing_is_said_to_be_wrong_without_a_remedy(text):
+    """Each a mistake that would otherwise be met when the bridge runs, or be told without what to write instead."""
+    wrong = [problem for problem in read(text).problems if not problem.warning]
+    assert wrong
+    for problem in wrong:
+        assert problem.where.startswith("bridge.toml")
+        assert "[key]" not in problem.where
+        assert problem.what
+        assert problem.remedy
+        assert not problem.what.startswith("Value error")
+
+
+def test_what_a_connector_says_about_its_settings_leads_to_their_description():
+    text = '[channels.shop]\nconnector = "cloudevents"\nsettings.url = "http://elsewhere.example"\n'
+    [problem] = [one for one in parse(text, {}, Registry(), name="b.toml", folder=Path()).problems if not one.warning]
+    assert problem.what.startswith("give an https:// address")
+    assert problem.remedy == "`omnibridge schema cloudevents` says what it takes"
 
 
 def test_a_file_that_is_not_there_or_not_text_is_an_error_with_its_path(tmp_path):
@@ -134,6 +227,8 @@ def test_a_file_that_is_not_there_or_not_text_is_an_error_with_its_path(tmp_path
         load(tmp_path / "bridge.toml", {}, Registry())
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path, {}, Registry())
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "a\0b", {}, Registry())
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):

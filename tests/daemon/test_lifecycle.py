@@ -149,7 +149,8 @@ def test_a_port_in_use_is_named(tmp_path):
 
 def test_an_address_that_is_not_ours_is_named(tmp_path):
     refused(tmp_path, one_shop('[server]\nhost = "203.0.113.1"\nport = 0'), 2, "cannot listen on 203.0.113.1")
-    refused(tmp_path, one_shop('[server]\nhost = "no.such.host.invalid"\nport = 0'), 2, "cannot listen on no.such")
+    refused(tmp_path, one_shop('[server]\nhost = "no.such.host.invalid"\nport = 0'), 2, "cannot listen on 'no.such")
+    refused(tmp_path, one_shop('[server]\nhost = "ø..x"\nport = 0'), 2, "no such address", "set server.host")
 
 
 def test_a_wrong_configuration_is_said_whole(tmp_path):

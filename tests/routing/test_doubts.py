@@ -21,6 +21,13 @@ PLACED = "type = 'order.placed' AND "
         ("type IN ('order.placed', 'oder.paid')", "there is no event type 'oder.paid'", "did you mean order.paid?"),
         ("type = 'io.omnibridge.order.placed.v7'", "no event type", "did you mean order.placed?"),
         ("type = 'order.zzzzzzz'", "no event type", "`omnibridge schema` lists the types"),
+        ("type LIKE 'ordre.%'", "no event type begins with 'ordre.'", "did you mean order.?"),
+        ("type LIKE 'order.plcd%'", "no event type begins with 'order.plcd'", "did you mean order.placed?"),
+        ("type LIKE 'io.omnibridge.qqq.%'", "no event type begins with 'qqq.'", "`omnibridge schema` lists the types"),
+        ("1 + 1", "is no condition", "compare it with something"),
+        ("'order.placed'", "is no condition", "compare it with something"),
+        ("subject", "is no condition", "compare it with something"),
+        (PLACED + "'x'", "this always fails", "Boolean"),
         ("channel = 'shpo'", "there is no channel 'shpo'", "did you mean shop?"),
         ("channel != 'nowhere'", "there is no channel 'nowhere'", "one of events, shop, till"),
         ("channel = 'shop' AND channel = 'till'", "these conditions on channel exclude each other", "OR, IN or any"),
@@ -56,6 +63,10 @@ def test_a_doubt_and_its_remedy(text: str, what: str, remedy: str) -> None:
         "type = 'order.placed'",
         "type = 'com.example.thing' AND DATA('/whatever') = 'x'",
         "type LIKE 'com.example.%' AND DATA_GT('/n', '1')",
+        "type LIKE 'sorter.%'",
+        "type LIKE 'io.omnibridge.%'",
+        "type LIKE 'order.placed%'",
+        "testrun",
         "DATA_EXISTS('/anything')",
         "type LIKE '%.placed' AND channel = 'shop'",
         PLACED + "DATA_GT('/totals/total/amount', '100')",
@@ -80,6 +91,11 @@ def test_parts_are_judged_together_and_each_doubt_names_its_part():
     assert found.part is when
     assert found.clause == when.text
     assert doubts(when, CHANNELS) == (), "without a type nobody knows what its data is"
+
+
+def test_beginnings_in_other_dialects_are_doubted_too():
+    assert [doubt.what for doubt in doubts(type_filter("ordre.*"))] == ["no event type begins with 'ordre.'"]
+    assert doubts(type_filter("order.*")) == doubts(type_filter("com.example.*")) == doubts(type_filter("or*")) == ()
 
 
 def test_other_dialects_are_doubted_too():

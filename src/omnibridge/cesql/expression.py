@@ -45,6 +45,11 @@ class Expression:
         return f"Expression({self.text!r})"
 
     @property
+    def kind(self) -> Kind:
+        """The type of its value, as far as the text alone tells it. What is no Boolean never matches."""
+        return self._kind
+
+    @property
     def attributes(self) -> frozenset[str]:
         """The names of all attributes that the expression mentions."""
         return frozenset(node.name for node in walk(self.tree) if isinstance(node, Attribute | Exists))

@@ -14,7 +14,7 @@ from omnibridge.cli.app import AsJson, ConfigPath, app, attached, run_async
 from omnibridge.cli.match import unmatched_in
 from omnibridge.cli.output import say, write_json
 from omnibridge.config import Config, Problem, check, load
-from omnibridge.errors import OmniBridgeError
+from omnibridge.errors import ConfigError, OmniBridgeError
 from omnibridge.registry import Registry
 
 __all__ = ["check_command"]
@@ -28,7 +28,13 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong: first in shape, offline; with --online, what only a running system can tell."""
-    loaded = load(config, os.environ, Registry())
+    try:
+        loaded = load(config, os.environ, Registry())
+    except ConfigError as error:
+        if as_json:  # a program reads one kind of answer, also where nothing could be read
+            _write([Problem(error.where or str(config), error.what, error.remedy)])
+            raise typer.Exit(2) from None
+        raise
     problems = check(loaded)
     if integrity:
         problems += run_async(_integrity, config)
@@ -37,14 +43,7 @@ def check_command(
         problems += run_async(_online, loaded, config)
         wrong = [problem for problem in problems if not problem.warning]
     if as_json:
-        write_json(
-            {
-                "ok": not wrong,
-                "problems": [
-                    {"where": p.where, "what": p.what, "remedy": p.remedy, "warning": p.warning} for p in problems
-                ],
-            }
-        )
+        _write(problems)
     else:
         for problem in problems:
             say(f"{'warning' if problem.warning else 'error'}: {problem}")
@@ -55,6 +54,11 @@ def check_command(
         if not online and not wrong:
             say("Offline only: credentials and addresses are tried by `omnibridge check --online`.")
     raise typer.Exit(2 if wrong else 0)
+
+
+def _write(problems: list[Problem]) -> None:
+    shown = [{"where": p.where, "what": p.what, "remedy": p.remedy, "warning": p.warning} for p in problems]
+    write_json({"ok": all(problem.warning for problem in problems), "problems": shown})
 
 
 async def _integrity(path: Path) -> list[Problem]:

@@ -17,6 +17,7 @@ from omnibridge.config.identity import read_identity
 from omnibridge.config.locate import line_of
 from omnibridge.config.model import ConfigFile
 from omnibridge.config.ownership import read_ownership
+from omnibridge.config.remedies import place_in_toml, remedy_of_shape, remedy_of_toml
 from omnibridge.config.routes import read_routes
 from omnibridge.customer import ConsentRules
 from omnibridge.errors import ConfigError
@@ -76,7 +77,7 @@ class Config:
     def keyring_path(self) -> Path:
         """The keyring's file."""
         named = self.file.bridge.keyring
-        return self.folder / named if named else self.journal_path.with_name(self.journal_path.name + ".keyring")
+        return self.folder / named if named else Path(f"{self.journal_path}.keyring")
 
     def require(self) -> Config:
         """Itself. Raises ConfigError with every problem that is no warning."""
@@ -94,8 +95,9 @@ def load(path: Path, env: Mapping[str, str], registry: Registry) -> Config:
         raise ConfigError(
             "there is no such file", where=str(path), remedy="give its path with --config, or write one: see the README"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {type(error).__name__}", where=str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a path that cannot be, or bytes that are no text
+        remedy = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "name a file that this user may read"
+        raise ConfigError(f"cannot be read: {type(error).__name__}", where=str(path), remedy=remedy) from None
     return parse(text, env, registry, name=path.name, folder=path.parent)
 
 
@@ -104,9 +106,10 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        twice = "Cannot overwrite" in str(error)
-        remedy = "something is set twice there; leave one of them" if twice else None
-        raise ConfigError(f"not valid TOML: {error}", where=name, remedy=remedy) from None
+        where = f"{name}:{place_in_toml(str(error), text)}"
+        raise ConfigError(f"not valid TOML: {error}", where=where, remedy=remedy_of_toml(str(error))) from None
+    except RecursionError:
+        raise ConfigError("not valid TOML: nested too deeply", where=name, remedy="take out the brackets") from None
     problems: list[Problem] = []
 
     def problem(path: Sequence[str | int], what: str, remedy: str | None = None, *, warning: bool = False) -> None:
@@ -119,9 +122,12 @@ def parse(text: str, env: Mapping[str, str], registry: Registry, *, name: str, f
     try:
         file = ConfigFile.model_validate(resolved)
     except ValidationError as error:
-        _explain(error, (), problem)
+        _explain(error, (), problem, "omnibridge schema --format config")
         return Config(ConfigFile(), folder, problems=problems)
     config = Config(file, folder, problems=problems)
+    for setting, path in (("journal", config.journal_path), ("keyring", config.keyring_path)):
+        if path.is_dir():
+            problem(("bridge", setting), f"{path} is a folder", f"name a file, such as {path / 'omnibridge.db'}")
     _channels(config, registry, problem)
     config.routes = read_routes(file, problem)
     config.consent = read_consent(file.consent, problem)
@@ -142,7 +148,7 @@ def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], fo
     if value.startswith("file:"):
         try:
             return (folder / value[5:]).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             problem(path, f"{value} cannot be read: {type(error).__name__}", "create the file, or mend the path")
             return value
 
@@ -157,15 +163,15 @@ def _resolve(value: Any, path: tuple[str | int, ...], env: Mapping[str, str], fo
     return _REFERENCE.sub(replace, value)
 
 
-def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Say) -> None:
+def _explain(error: ValidationError, prefix: tuple[str | int, ...], problem: Say, told: str) -> None:
     for item in error.errors(include_input=False, include_url=False, include_context=False):
-        path = (*prefix, *item["loc"])
-        if item["type"] == "extra_forbidden":
-            problem(path, "there is no such setting", "check the spelling, or remove it")
-        elif item["type"] == "missing":
-            problem(path, "is missing", "add it")
-        else:
-            problem(path, item["msg"])
+        path = [*prefix, *(part for part in item["loc"] if part != "[key]")]
+        kind, what = item["type"], item["msg"].removeprefix("Value error, ")
+        if kind == "extra_forbidden":
+            what = "there is no such setting"
+        elif kind == "missing":
+            what = "is missing"
+        problem(path, what, remedy_of_shape(kind, told))
 
 
 def _channels(config: Config, registry: Registry, problem: Say) -> None:
@@ -174,7 +180,7 @@ def _channels(config: Config, registry: Registry, problem: Say) -> None:
         where = ("channels", name)
         if not _CHANNEL_NAME.fullmatch(name) or name in ("events", OPERATOR):
             what = "a channel's name is lower-case letters, digits and dashes, and not 'events' or 'operator'"
-            problem(where, what)
+            problem(where, what, "rename it here and in the routes")
             continue
         installed = registry.find(section.connector)
         if installed.connector is None and installed.package:
@@ -190,7 +196,7 @@ def _channels(config: Config, registry: Registry, problem: Say) -> None:
         try:
             settings = connector.settings.model_validate(section.settings)
         except ValidationError as error:
-            _explain(error, (*where, "settings"), problem)
+            _explain(error, (*where, "settings"), problem, f"omnibridge schema {connector.name}")
             continue
         url = f"{public}/in/{name}" if public and connector.webhook is not None else None
         config.channels[name] = Channel(

@@ -20,6 +20,9 @@ __all__ = [
     "ServerSection",
 ]
 
+_PATH = r"^[^\x00]+$"
+_DAYS = 36_500
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -31,16 +34,24 @@ class BridgeSection(_Section):
     tenant: str = Field(
         "default", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Names your company in event sources."
     )
-    journal: str = Field("omnibridge.db", description="The journal's file, relative to this file's folder.")
+    journal: str = Field(
+        "omnibridge.db", pattern=_PATH, description="The journal's file, relative to this file's folder."
+    )
     keyring: str | None = Field(
         None,
+        pattern=_PATH,
         description="The file with the journal's keys; default: the journal's name with `.keyring`. Back it up apart.",
     )
     public_url: str | None = Field(
-        None, pattern=r"^https?://", description="How vendors reach this bridge, without a path at the end of it."
+        None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        description="How vendors reach this bridge: everything before `/in/CHANNEL`.",
     )
     conversation_gap_hours: float = Field(
-        24, gt=0, description="Messages of one customer belong together while no more than this lies between them."
+        24,
+        gt=0,
+        le=8760,
+        description="Messages of one customer belong together while no more than this lies between them.",
     )
     drain_seconds: float = Field(20.0, ge=0, le=600, description="How long a stop waits for deliveries under way.")
 
@@ -48,7 +59,7 @@ class BridgeSection(_Section):
 class ServerSection(_Section):
     """The HTTP server of the daemon."""
 
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    host: str = Field("127.0.0.1", pattern=r"^[^\s\x00]+$", description="The address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     token: SecretStr | None = Field(
         None, min_length=1, description="The bearer token for `POST /events`; without one nobody may post."
@@ -70,11 +81,11 @@ class ServerSection(_Section):
 class RetentionSection(_Section):
     """What the journal forgets. Undelivered work, dead letters and references are never touched."""
 
-    settled_days: float = Field(30, gt=0, description="Days after which settled work is removed.")
+    settled_days: float = Field(30, gt=0, le=_DAYS, description="Days after which settled work is removed.")
     raw_days: float = Field(
-        7, gt=0, description="Days after which a processed raw delivery is removed and its key destroyed."
+        7, gt=0, le=_DAYS, description="Days after which a processed raw delivery is removed and its key destroyed."
     )
-    dedupe_days: float = Field(30, ge=30, description="Days for which repeated deliveries are recognised.")
+    dedupe_days: float = Field(30, ge=30, le=_DAYS, description="Days for which repeated deliveries are recognised.")
     max_bytes: int | None = Field(
         None, ge=10_000_000, description="Beyond this size the oldest settled work goes first."
     )
@@ -111,7 +122,9 @@ class ChannelSection(_Section):
     collects_consent: bool = Field(
         False, description="Permissions first given here count, with the vendor's time and proof."
     )
-    give_up_hours: float = Field(72, gt=0, description="After this long a failing delivery becomes a dead letter.")
+    give_up_hours: float = Field(
+        72, gt=0, le=8760, description="After this long a failing delivery becomes a dead letter."
+    )
     settings: dict[str, Any] = Field(default_factory=dict, repr=False, description="The connector's own settings.")
     map: dict[str, str] = Field(
         default_factory=dict, description="The vendor's custom field name = your attribute name, in both directions."

@@ -46,6 +46,8 @@ def _route(file: ConfigFile, place: int, section: RouteSection, report: Report) 
     whole = parts[0] if len(parts) == 1 else All(tuple(parts))
     for doubt in doubts(whole, {*file.channels, EVENTS_CHANNEL}):
         field = next((field for field, part in found if any(one is doubt.part for one in nested(part))), where)
+        if field[-1] == "from":
+            continue  # a channel that there is not: an error already
         report(field, f"{doubt.clause}: {doubt.what}", doubt.remedy, warning=True)
     return Route(section.name, whole, tuple(section.to), section.on_poison, section.on_unknown, section.echo)
 

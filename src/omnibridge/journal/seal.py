@@ -169,12 +169,17 @@ class KeyringSeal:
             raise ConfigError(
                 "the keyring is missing; the journal cannot be read without it",
                 where=str(path),
-                remedy="restore the file, or set `keyring` under [bridge] to where it is",
+                remedy="restore the file, or set `keyring` under [bridge] to where it is; "
+                "or `journal`, where that names a file that is no journal of this bridge",
             ) from None
         except (OSError, ValueError) as error:
-            raise ConfigError(f"the keyring cannot be read: {type(error).__name__}", where=str(path)) from None
+            what = f"the keyring cannot be read: {type(error).__name__}"
+            raise ConfigError(
+                what, where=str(path), remedy="restore it from its mirror, readable for the bridge"
+            ) from None
         if not keys or any(len(key) != 32 for key in keys):
-            raise ConfigError("the keyring must hold keys of 32 bytes in hex, one a line", where=str(path))
+            what = "the keyring must hold keys of 32 bytes in hex, one a line"
+            raise ConfigError(what, where=str(path), remedy="restore it from its mirror")
         return cls(keys, path.with_name(path.name.removesuffix(".keyring") + ".keys"))
 
     # -- payloads --------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from omnibridge.cesql import Attribute, Call, Comparison, Expression, In, Literal, Node, walk
+from omnibridge.cesql import Attribute, Call, Comparison, Expression, In, Kind, Like, Literal, Node, walk
+from omnibridge.cesql.like import parse_pattern
 from omnibridge.model import PREFIX, EventType, catalogue, lookup, short_type
-from omnibridge.routing.filters import Exact, Filter, Sql, describe, nested
+from omnibridge.routing.filters import Exact, Filter, Prefix, Sql, describe, nested
 from omnibridge.routing.names import KINDS
-from omnibridge.routing.normal import conditions, conjuncts
+from omnibridge.routing.normal import STRINGS, conditions, conjuncts
 from omnibridge.routing.possible import can_match, pointer_of
 from omnibridge.routing.shapes import Shape, near, shape_at
 
@@ -50,6 +51,7 @@ def _doubts(whole: Filter, channels: Collection[str] | None) -> Iterator[Doubt]:
             if found is not None:
                 said = True
                 yield found
+        yield from _beginnings(part)
     needed = conditions(whole)
     for name, condition in needed.items():
         if not condition.texts:
@@ -87,6 +89,10 @@ def _cautions(part: Filter) -> Iterator[Doubt]:
         return
     for caution in part.expression.cautions:
         yield Doubt(f"{part.text!r} at character {caution.position + 1}", caution.what, caution.remedy, part)
+    tree, kind = part.expression.tree, part.expression.kind
+    if kind in (Kind.STRING, Kind.INTEGER) or (isinstance(tree, Attribute) and tree.name in STRINGS):
+        what = "is no condition: its value is never true or false, so it matches nothing"
+        yield Doubt(part.text, what, "compare it with something, such as subject = '...'", part)
     for node in walk(part.expression.tree):
         if isinstance(node, Call) and any(isinstance(one, Attribute) and one.name == "type" for one in node.arguments):
             what = f"a function sees the full type, such as {PREFIX}order.placed.v1"
@@ -108,6 +114,33 @@ def _compared(part: Filter) -> Iterator[tuple[str, str, str]]:
         for attribute, literal in pairs:
             if isinstance(attribute, Attribute) and isinstance(literal, Literal) and isinstance(literal.value, str):
                 yield _text(part.expression, node), attribute.name, literal.value
+
+
+def _beginnings(part: Filter) -> Iterator[Doubt]:
+    """Beginnings of types that no type of ours has, and that look as if they were meant to be one of ours."""
+    if isinstance(part, Prefix) and part.name == "type":
+        yield from _no_such_beginning(part, describe(part), part.value)
+    elif isinstance(part, Sql):
+        for node in walk(part.expression.tree):
+            if isinstance(node, Like) and isinstance(node.operand, Attribute) and node.operand.name == "type":
+                yield from _no_such_beginning(part, _text(part.expression, node), parse_pattern(node.pattern).prefix)
+
+
+def _no_such_beginning(part: Filter, clause: str, begin: str) -> Iterator[Doubt]:
+    if any(entry.type.startswith(begin) or begin.startswith(entry.type) for entry in catalogue()):
+        return
+    short = begin.removeprefix(PREFIX)
+    kind, dot, rest = short.partition(".")
+    what = f"no event type begins with {short!r}"
+    if kind in KINDS:
+        names = [entry.name for entry in catalogue() if entry.name.startswith(f"{kind}.")]
+        close = difflib.get_close_matches(short, names, 1, 0.6)
+        yield Doubt(clause, what, f"did you mean {close[0]}?" if close else "`omnibridge schema` lists the types", part)
+    elif begin.startswith(PREFIX) or dot:
+        close = difflib.get_close_matches(kind, sorted(KINDS), 1, 0.75)
+        if close or begin.startswith(PREFIX):
+            remedy = f"did you mean {close[0]}.{rest}?" if close else "`omnibridge schema` lists the types"
+            yield Doubt(clause, what, remedy, part)
 
 
 def _unknown(part: Filter, clause: str, name: str, value: str, channels: Collection[str] | None) -> Doubt | None:
