@@ -122,17 +122,24 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=60.0)
     arguments.add_argument("--seed", type=int, default=None, help="repeats a run")
+    arguments.add_argument(
+        "--part",
+        choices=["all", "parser", "evaluator"],
+        default="all",
+        help="parser: damaged texts and noise only; evaluator: texts of the grammar only",
+    )
     options = arguments.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(2**32)
     chance = random.Random(seed)
     writer = Writer(chance)
     end = time.monotonic() + options.seconds
     executed, compiled, findings, slowest = 0, 0, 0, 0.0
-    print(f"seed {seed}, {options.seconds:g} s", flush=True)
+    noise, damage = {"all": (0.2, 0.5), "parser": (0.4, 1.0), "evaluator": (0.0, 0.0)}[options.part]
+    print(f"{options.part}, seed {seed}, {options.seconds:g} s", flush=True)
     while time.monotonic() < end:
         text = writer.expression(chance.randint(1, 7))
         way = chance.random()
-        text = writer.noise() if way < 0.2 else writer.mutated(text) if way < 0.5 else text
+        text = writer.noise() if way < noise else writer.mutated(text) if way < damage else text
         start = time.monotonic()
         try:
             finding, usable = broken_promise(text, chance)

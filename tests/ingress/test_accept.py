@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -81,6 +82,56 @@ async def test_storage_trouble_is_answered_503_and_the_repetition_is_taken():
             assert (await running.receive(webhook(ANNA, id_="d1"))).status == 200
             await running.settle()
             assert [stored.event.name for stored in await running.journal.events()] == ["customer.created"]
+
+
+@pytest.mark.parametrize("door", ["/in/shop", "/events"])
+async def test_storage_trouble_is_seen_from_outside_until_it_is_over(door):
+    """A full disk lets everything be read: only what could not be stored tells of it."""
+    clock = ManualClock()
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as real:
+        slow = SlowJournal(real)
+        slow.disk.set()
+        token = [("authorization", "Bearer t"), ("content-type", "application/cloudevents+json")]
+        async with TestBridge(
+            one_shop('[server]\ntoken = "t"\n'), connectors=[small_shop()], journal=slow, clock=clock
+        ) as running:
+            app = DaemonApp(running)
+
+            async def post(number: int) -> int:
+                if door == "/events":
+                    body = b'{"specversion":"1.0","id":"%d","source":"/s","type":"com.example.x"}' % number
+                    reply = await request(app, "POST", door, body, token)
+                else:
+                    made = webhook(ANNA, id_=f"d{number}")
+                    reply = await request(app, "POST", door, made.body, list(made.headers.items()))
+                assert reply is not None
+                return reply.status
+
+            async def ready() -> tuple[int, dict[str, Any]]:
+                reply = await request(app, "GET", "/readyz")
+                assert reply is not None
+                return reply.status, json.loads(reply.body)
+
+            async def metrics() -> bytes:
+                reply = await request(app, "GET", "/metrics")
+                assert reply is not None
+                return reply.body
+
+            assert (await ready())[0] == 200
+            assert b"omnibridge_journal_up 1.0" in (await metrics())
+            slow.trouble = StorageError("no room for the journal")
+            assert [await post(1), await post(1)] == [503, 503]
+            status, report = await ready()
+            assert (status, report["ready"], report["journal"]) == (503, False, "no room for the journal")
+            assert running.ingress.accepted[door.rpartition("/")[2], "unstored"] == 2
+            assert b"omnibridge_journal_up 0.0" in (await metrics())
+            await clock.advance(31)
+            assert (await ready())[0] == 200, "who sends nothing because of it would never learn that it is over"
+            assert await post(1) == 503
+            slow.trouble = None
+            assert await post(1) < 300
+            status, report = await ready()
+            assert (status, "journal" in report) == (200, False)
 
 
 async def test_a_repeated_delivery_is_answered_with_success_and_stored_once():

@@ -47,6 +47,9 @@ class DaemonApp:
         except StorageError as error:
             report.update(ready=False, journal=error.what)
         now = bridge.clock.monotonic()
+        trouble = bridge.ingress.trouble.seen(now)
+        if trouble is not None:
+            report.update(ready=False, journal=trouble)
         for name, worker in bridge.workers.items():
             seen = bridge.ingress.forgeries.get(name)
             if seen is not None and seen.red(now):

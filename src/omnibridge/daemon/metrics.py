@@ -52,9 +52,10 @@ class _Snapshot(Collector):
             red.add_metric([name], 1.0)
         yield from (attempts, breaker, red)
         if self._counts is None:
-            yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer.", value=0)
+            yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer or store.", value=0)
             return
-        yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer.", value=1)
+        up = 0.0 if bridge.ingress.trouble.seen(now) else 1.0
+        yield GaugeMetricFamily("omnibridge_journal_up", "0 while the journal cannot answer or store.", value=up)
         yield GaugeMetricFamily("omnibridge_journal_bytes", "The journal's size.", value=self._counts.bytes)
         waiting = GaugeMetricFamily(
             "omnibridge_deliveries", "Deliveries in the journal, by state.", labels=["channel", "state"]

@@ -27,7 +27,8 @@ from omnibridge.connector import (
 )
 from omnibridge.errors import CodecError, InvalidMessage, StorageError, trail
 from omnibridge.ingress.rate import Rate
-from omnibridge.journal import Journal, NewInbox, Origin
+from omnibridge.ingress.trouble import Trouble
+from omnibridge.journal import Accepted, Journal, NewInbox, Origin
 
 __all__ = ["EVENTS_CHANNEL", "Forgeries", "Ingress"]
 
@@ -81,6 +82,7 @@ class Ingress:
         self._rates: dict[str, Rate] = {}
         self.forgeries: dict[str, Forgeries] = {}
         self.accepted: dict[tuple[str, str], int] = {}
+        self.trouble = Trouble()
 
     # -- webhooks --------------------------------------------------------------------------------------------------
 
@@ -123,11 +125,9 @@ class Ingress:
         item = NewInbox(
             channel_name, Origin.WEBHOOK, body, inbound.received, dedupe=_dedupe(webhook, inbound), meta=meta
         )
-        try:
-            accepted = await self._journal.accept(item)
-        except StorageError:
+        accepted = await self._accept(item)
+        if accepted is None:
             return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
-        self._count(channel_name, "duplicate" if accepted.duplicate else "stored")
         if not accepted.duplicate:
             self._stored()
         return webhook.reply(channel.settings, inbound) if webhook.reply else Reply(200)
@@ -183,13 +183,22 @@ class Ingress:
         for event in events:
             seen = Occurrence(key=f"{event.source}\x1f{event.id}", event=event)
             item = NewInbox(EVENTS_CHANNEL, Origin.EVENT, dump_observations([seen]), now, dedupe=_digest(seen.key))
-            try:
-                accepted = await self._journal.accept(item)
-            except StorageError:
+            if await self._accept(item) is None:
                 return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
-            self._count(EVENTS_CHANNEL, "duplicate" if accepted.duplicate else "stored")
         self._stored()
         return Reply(202, headers={"cache-control": "private"} if without_token(query) != query else {})
+
+    async def _accept(self, item: NewInbox) -> Accepted | None:
+        """What the journal says of it; None where it cannot take anything."""
+        try:
+            accepted = await self._journal.accept(item)
+        except StorageError as error:
+            self._count(item.channel, "unstored")
+            self.trouble.met(error, self._clock.monotonic())
+            return None
+        self._count(item.channel, "duplicate" if accepted.duplicate else "stored")
+        self.trouble.over()
+        return accepted
 
     def _count(self, channel: str, what: str) -> None:
         self.accepted[channel, what] = self.accepted.get((channel, what), 0) + 1
