@@ -112,6 +112,10 @@ def test_check_answers_programs_also_where_nothing_can_be_read(run, journal):
     assert problem["remedy"]
     (journal / "bridge.toml").unlink()
     assert "there is no such file" in run("check", "--json").out
+    (journal / "bridge.toml").write_text('[bridge]\njournal = "other.db"\n')
+    ended = run("check", "--integrity", "--json")
+    assert ended.code == 2
+    assert [problem["what"] for problem in json.loads(ended.out)["problems"]] == ["there is no journal yet"]
 
 
 def test_check_sees_a_damaged_journal(run, journal):

@@ -98,7 +98,13 @@ async def test_extensions_that_nobody_knows_travel_like_core_attributes(door, mo
         "expirytime": "2030-01-01T00:00:00Z",
         "recordedtime": "2025-01-01T00:00:00.000000001Z",
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
         "dataref": "https://example.com/a%20b",
+        "partitionkey": "customer 7",
+        "sequence": "0000000042",
+        "correlationid": "c-1",
+        "causationid": "e-0",
+        "dataclassification": "confidential",
     }
     event = Event.make("com.example.done", {"n": 1}, id="1", source="/s", extensions=extensions)
     for made in (write_binary(event), write_structured(event)):

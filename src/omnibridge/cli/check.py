@@ -14,7 +14,7 @@ from omnibridge.cli.app import AsJson, ConfigPath, app, attached, run_async
 from omnibridge.cli.match import unmatched_in
 from omnibridge.cli.output import say, write_json
 from omnibridge.config import Config, Problem, check, load
-from omnibridge.errors import ConfigError, OmniBridgeError
+from omnibridge.errors import OmniBridgeError
 from omnibridge.registry import Registry
 
 __all__ = ["check_command"]
@@ -28,20 +28,20 @@ def check_command(
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong: first in shape, offline; with --online, what only a running system can tell."""
+    problems: list[Problem] = []
     try:
         loaded = load(config, os.environ, Registry())
-    except ConfigError as error:
+        problems += check(loaded)
+        if integrity:
+            problems += run_async(_integrity, config)
+        if online and all(problem.warning for problem in problems):
+            problems += run_async(_online, loaded, config)
+    except OmniBridgeError as error:
         if as_json:  # a program reads one kind of answer, also where nothing could be read
-            _write([Problem(error.where or str(config), error.what, error.remedy)])
+            _write([*problems, Problem(error.where or str(config), error.what, error.remedy)])
             raise typer.Exit(2) from None
         raise
-    problems = check(loaded)
-    if integrity:
-        problems += run_async(_integrity, config)
     wrong = [problem for problem in problems if not problem.warning]
-    if online and not wrong:
-        problems += run_async(_online, loaded, config)
-        wrong = [problem for problem in problems if not problem.warning]
     if as_json:
         _write(problems)
     else:
