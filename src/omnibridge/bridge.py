@@ -23,6 +23,7 @@ from omnibridge.conflicts import Dispute, open_conflicts, settle_conflict
 from omnibridge.connector import AnyConnector, Occurrence, Term, dump_observations
 from omnibridge.customer import Card, ConsentGate, Deciding, Permission, card, permissions
 from omnibridge.delivery import (
+    Credentials,
     Flights,
     Scopes,
     Tasks,
@@ -92,6 +93,7 @@ class Bridge:
         self._processor: Processor | None = None
         self._router = Router(())
         self.workers: dict[str, Worker] = {}
+        self._held: dict[str, Credentials] = {}
         self.scopes = Scopes(self.clock)
 
     # -- before the start ------------------------------------------------------------------------------------------
@@ -183,6 +185,7 @@ class Bridge:
             public_url=file.bridge.public_url,
             token=token.get_secret_value() if token else None,
             stored=self._processor.wake,
+            agreed=lambda channel, given: self._held[channel].take(given),
             origins=tuple(file.server.allowed_origins),
             rate=file.server.events_rate,
             disabled=frozenset(self.config.disabled),
@@ -211,7 +214,8 @@ class Bridge:
         if handler is not None:
             tasks: Tasks | HandlerTasks = HandlerTasks(handler)
         else:
-            tasks = Tasks(channel, vendor_of(channel, self.scopes, wire, journal, self.clock), gate)
+            tasks = Tasks(channel, vendor := vendor_of(channel, self.scopes, wire, journal, self.clock), gate)
+            self._held[channel.name] = vendor.credentials
         return Worker(channel, tasks, journal, scope.breaker, self.clock, self._settled)
 
     # -- the stages' signals ---------------------------------------------------------------------------------------

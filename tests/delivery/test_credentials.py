@@ -11,6 +11,7 @@ import pytest
 from toy_shop import HOST, Crash, Shop, ShopSettings, bridge_to, crashing, only, posting, tell, toy
 
 from omnibridge.bridge import Bridge
+from omnibridge.channel import Channel
 from omnibridge.connector import (
     Auth,
     Credential,
@@ -25,6 +26,8 @@ from omnibridge.connector import (
     Upsert,
     json_response,
 )
+from omnibridge.delivery import Credentials
+from omnibridge.errors import Retryable
 from omnibridge.journal import ClearSeal, DeliveryState, KeyringSeal, open_journal
 from omnibridge.model import Customer
 from omnibridge.testing import ManualClock, SandboxTransport
@@ -310,3 +313,48 @@ async def test_a_redirect_to_another_host_reaches_the_author_and_not_the_host():
         row = await only(bridge)
     assert row.last is not None
     assert row.last.text == "answered 302 to http://evil.example/"
+
+
+@pytest.mark.parametrize("ends", ["refused", "obtained"])
+async def test_one_that_is_given_while_it_is_asked_for_is_used(ends):
+    """Whoever is asked may answer at another address before answering the question, and then say no to it."""
+    clock = ManualClock()
+    given = Credential({"token": "given"})
+    channel = channel_of(obtaining())
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as journal:
+        held = Credentials(channel, journal, clock)
+
+        async def obtain(old: Credential | None) -> Credential:
+            assert old is None
+            await held.take(given)
+            if ends == "refused":
+                raise Retryable("not yet")
+            return Credential({"token": "obtained"})
+
+        assert (await held.get(obtain)) == (given if ends == "refused" else Credential({"token": "obtained"}))
+        again = Credentials(channel, journal, clock)  # after a restart
+        kept = await again.get(unasked)
+        assert kept is not None
+        assert kept.values["token"] == ("given" if ends == "refused" else "obtained")
+
+
+async def test_one_that_is_given_is_used_without_asking_and_trouble_stays_trouble():
+    clock = ManualClock()
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as journal:
+        held = Credentials(channel_of(obtaining()), journal, clock)
+
+        async def refuse(old: Credential | None) -> Credential:
+            raise Retryable("not yet")
+
+        with pytest.raises(Retryable):
+            await held.get(refuse)
+        await held.take(Credential({"token": "given"}))
+        assert await held.get(unasked) == Credential({"token": "given"})
+
+
+async def unasked(old: Credential | None) -> Credential:
+    raise AssertionError("nobody is to be asked")
+
+
+def channel_of(auth: Auth[Any]) -> Channel:
+    return Channel(name="shop", connector=toy(auth=auth), settings=ShopSettings(), tenant="t")

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from omnibridge_cloudevents import CONNECTOR, CloudEventsSettings, consent
-from omnibridge_cloudevents.consent import fits, granted, obtain
+from omnibridge_cloudevents.consent import agreed, fits, granted, obtain
 from omnibridge_cloudevents.sandbox import CloudEventsSandbox
+from pydantic import ValidationError
 
-from omnibridge.connector import Credential, Fault, Response, Window
-from omnibridge.errors import AuthExpired, Permanent, Retryable
+from omnibridge.connector import Credential, Fault, Inbound, Response, Window
+from omnibridge.errors import AuthExpired, Permanent, Retryable, StorageError
 from omnibridge.event import Event
 from omnibridge.testing import TestBridge, drive
 
@@ -122,6 +123,75 @@ def test_a_consent_is_for_what_was_asked(changed):
     assert fits(settings(bearer_token="new"), given)
 
 
+# -- the answer that comes later -------------------------------------------------------------------------------------
+
+CALLBACK = "https://bridge.example.com/in/partner/0123456789abcdef"
+
+
+def call(secret: str | None = "0123456789abcdef", method: str = "GET", **headers: str) -> Inbound:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Inbound("partner", CALLBACK, named, b"", NOW, method=method, path_secret=secret)
+
+
+def test_the_question_names_the_address_for_a_later_answer():
+    (request,) = asked(settings(callback_url=CALLBACK), agrees()).requests
+    assert request.headers == {"webhook-request-origin": OURS, "webhook-request-callback": CALLBACK}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("headers", "each"),
+    [
+        ({}, None),
+        ({"webhook_allowed_rate": "60"}, 1.0),
+        ({"webhook_allowed_rate": "*", "webhook_allowed_origin": "*"}, None),
+        ({"webhook_allowed_origin": OURS.upper()}, None),
+    ],
+)
+def test_whoever_knows_the_address_may_agree_also_by_hand(method, headers, each):
+    chosen = settings(callback_url=CALLBACK)
+    given = agreed(chosen, call(method=method, **headers))
+    assert given is not None
+    assert given.expires is None
+    assert fits(chosen, given)
+    assert granted(chosen, given) == (None if each is None else Window(1, timedelta(seconds=each)))
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [
+        call(None),
+        call(""),
+        call("0123456789abcdeF"),
+        call(method="HEAD"),
+        call(method="OPTIONS"),
+        call(webhook_allowed_origin="other.example.com"),
+    ],
+)
+def test_anything_else_there_is_no_consent(inbound):
+    assert agreed(settings(callback_url=CALLBACK), inbound) is None
+    assert agreed(settings(), call()) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"callback_url": "http://bridge.example.com/in/partner/0123456789abcdef"},
+        {"callback_url": "https://bridge.example.com/in/partner"},
+        {"callback_url": "https://bridge.example.com/in/partner/short"},
+        {"callback_url": f"{CALLBACK}?a=b"},
+        {"callback_url": CALLBACK, "origin": None},
+        {"callback_url": CALLBACK, "url": None},
+        {"url": "https://partner.example:99999/"},
+        {"url": "https://partner.example:0/"},
+    ],
+)
+def test_addresses_that_cannot_be_are_refused_without_an_echo(changed):
+    with pytest.raises(ValidationError) as caught:
+        settings(**changed)
+    assert "0123456789abcdef" not in str(caught.value)
+
+
 # -- through a running bridge ----------------------------------------------------------------------------------------
 
 
@@ -146,6 +216,10 @@ def bridge(sandbox: CloudEventsSandbox, more: str = "") -> TestBridge:
 async def publish(running: TestBridge, *ids: str) -> None:
     for id_ in ids:
         await running.publish(Event.make("com.example.done", {"n": 1}, id=id_, source="/s"))
+
+
+async def visit(running: TestBridge, method: str, secret: str) -> int:
+    return (await running.ingress.webhook("partner", secret, method, "", {}, b"")).status
 
 
 def methods(sandbox: CloudEventsSandbox) -> list[str]:
@@ -187,6 +261,53 @@ async def test_nothing_is_sent_before_the_consent_however_many_wait():
         sandbox.agrees = True
         await running.settle(600)
         assert len(sandbox.events) == 20
+
+
+@pytest.mark.both_backends
+@pytest.mark.parametrize("way", ["POST by the receiver", "GET by hand"])
+async def test_a_consent_by_callback_lets_out_what_waits_and_stays(way, monkeypatch):
+    monkeypatch.setattr(consent, "LASTS", timedelta(minutes=10))
+    sandbox = CloudEventsSandbox(settings())
+    sandbox.agrees, sandbox.allowed_rate = False, 60
+    async with bridge(sandbox, f'callback_url = "{CALLBACK}"') as running:
+        await publish(running, "1", "2", "3")
+        await running.settle(10)
+        assert methods(sandbox) == ["OPTIONS"]
+        assert await visit(running, "GET", "fedcba9876543210") == 405
+        assert await visit(running, "POST", "fedcba9876543210") == 401
+        await running.settle(310)
+        assert set(methods(sandbox)) == {"OPTIONS"}
+        if way == "GET by hand":
+            assert await visit(running, "GET", "0123456789abcdef") == 200
+        else:
+            sandbox.confirm()
+        await running.settle(310)
+        assert len(sandbox.events) == 3
+        asked_before = methods(sandbox).count("OPTIONS")
+        kept = await running.journal.credential("partner")
+        assert kept is not None
+        assert b'"expires":null' in kept
+        await running.time.advance(1200)
+        await publish(running, "4")
+        await running.settle(10)
+        assert len(sandbox.events) == 4
+        assert methods(sandbox).count("OPTIONS") == asked_before, "who agreed by hand is not asked each day"
+
+
+@pytest.mark.both_backends
+async def test_a_consent_that_cannot_be_stored_is_answered_503(monkeypatch):
+    sandbox = CloudEventsSandbox(settings())
+    sandbox.agrees = False
+    async with bridge(sandbox, f'callback_url = "{CALLBACK}"') as running:
+
+        async def full(channel: str, content: bytes) -> None:
+            raise StorageError("no room")
+
+        monkeypatch.setattr(running.journal, "save_credential", full)
+        assert await visit(running, "GET", "0123456789abcdef") == 503
+        await publish(running, "1")
+        await running.settle(310)
+        assert set(methods(sandbox)) == {"OPTIONS"}
 
 
 @pytest.mark.both_backends

@@ -73,11 +73,14 @@ class Auth(Generic[S]):
     gets or renews a credential with requests that carry no auth; the core calls it once for all who wait, commits
     the result and only then uses it. Leave it out where settings are enough. `fits` says whether a credential from
     before a restart was obtained under these settings (default: it was); one that does not fit is forgotten.
+    `agreed` reads a credential that the other side gives by itself, by a request to the channel's own address (None:
+    the request is an ordinary one); the core commits it before it answers 200.
     """
 
     headers: Callable[[S, Credential | None, Request, datetime], Mapping[str, str]]
     obtain: Callable[[S, Credential | None, Http], Co[Credential]] | None = None
     fits: Callable[[S, Credential], bool] | None = None
+    agreed: Callable[[S, Inbound], Credential | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.connector import Credential, Http
+from omnibridge.errors import OmniBridgeError
 from omnibridge.journal import Journal
 
 __all__ = ["Credentials"]
@@ -61,10 +62,25 @@ class Credentials:
                     return self._current
             if self._current is not None and self._current is not stale and self._fresh():
                 return self._current
-            renewed = await obtain(self._current)
+            before = self._current
+            try:
+                renewed = await obtain(before)
+            except OmniBridgeError:
+                given = self._current
+                if given is None or given is before or not self._fresh():
+                    raise
+                return given  # while it was asked for, the other side gave one by itself
             await self._journal.save_credential(self._channel.name, _dump(renewed))
             self._current = renewed
             return renewed
+
+    async def take(self, given: Credential) -> None:
+        """One that the other side gave by itself: committed, and used from now on. Raises StorageError.
+
+        It waits for nobody who asks for one meanwhile: whoever is asked may give it before it answers.
+        """
+        await self._journal.save_credential(self._channel.name, _dump(given))
+        self._current, self._loaded = given, True
 
     def _fresh(self) -> bool:
         current = self._current

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from omnibridge.channel import Channel
 from omnibridge.clock import Clock
 from omnibridge.codec import bearer_token, consent, read_events, unknown_form, without_token
 from omnibridge.connector import (
+    Credential,
     Derived,
     Hint,
     Inbound,
@@ -51,7 +52,8 @@ class Forgeries:
 
 
 class Ingress:
-    """`stored` is called after each new row; `token` guards `/events` (None: nobody may post there).
+    """`stored` is called after each new row, `agreed` with a credential that the other side of a channel gives itself;
+    `token` guards `/events` (None: nobody may post there).
 
     Senders that ask first may post to `/events` when they are among `origins` (`*`: all); `rate` is for each minute.
     `disabled` channels cannot tell what is genuine now: they answer 503, so that their vendors repeat.
@@ -66,6 +68,7 @@ class Ingress:
         public_url: str | None,
         token: str | None,
         stored: Callable[[], None],
+        agreed: Callable[[str, Credential], Awaitable[None]],
         origins: tuple[str, ...] = (),
         rate: int | None = None,
         disabled: frozenset[str] = frozenset(),
@@ -77,6 +80,7 @@ class Ingress:
         self._public = (public_url or "").rstrip("/")
         self._token = token
         self._stored = stored
+        self._agreed = agreed
         self._origins = origins
         self._rate = rate
         self._rates: dict[str, Rate] = {}
@@ -106,6 +110,10 @@ class Ingress:
             method=method,
             path_secret=secret,
         )
+        auth = channel.connector.auth
+        given = auth.agreed(channel.settings, inbound) if auth is not None and auth.agreed is not None else None
+        if given is not None:
+            return await self._agree(channel_name, given)
         if method != "POST":
             return self._greet(channel, webhook, inbound)
         try:
@@ -131,6 +139,15 @@ class Ingress:
         if not accepted.duplicate:
             self._stored()
         return webhook.reply(channel.settings, inbound) if webhook.reply else Reply(200)
+
+    async def _agree(self, channel: str, given: Credential) -> Reply:
+        try:
+            await self._agreed(channel, given)
+        except StorageError as error:
+            self.trouble.met(error, self._clock.monotonic())
+            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})
+        self._count(channel, "agreed")
+        return _problem(200, "thank you: it is noted")
 
     def _greet(self, channel: Channel, webhook: Webhook[Any], inbound: Inbound) -> Reply:
         if webhook.greet is None or inbound.method not in ("GET", "HEAD", "OPTIONS"):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from omnibridge.connector import Auth, Connector, Limits, Native, Redelivery, Webhook, deliver
 from omnibridge.event import Event
-from omnibridge_cloudevents.consent import fits, granted, obtain
+from omnibridge_cloudevents.consent import agreed, fits, granted, obtain
 from omnibridge_cloudevents.inbound import accepted, delivery_id, greet, rate, refuse, translate, verify
 from omnibridge_cloudevents.outbound import auth_headers, classify, probe, send
 from omnibridge_cloudevents.sandbox import CloudEventsSandbox
@@ -29,7 +29,7 @@ CONNECTOR = Connector(
     settings=CloudEventsSettings,
     api_version="1.0",
     base_url=_root,
-    auth=Auth(headers=auth_headers, obtain=obtain, fits=fits),
+    auth=Auth(headers=auth_headers, obtain=obtain, fits=fits, agreed=agreed),
     limits=Limits(
         concurrency=32,
         scope=_address,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from omnibridge.connector import Class, Credential, Http, Outcome, Request, Response, Upsert, Window
+from omnibridge.connector import Class, Credential, Http, Inbound, Outcome, Request, Response, Upsert, Window, same
 from omnibridge.errors import AuthExpired
 from omnibridge_cloudevents.refusals import refused
 from omnibridge_cloudevents.settings import CloudEventsSettings
 
-__all__ = ["ORIGIN", "ask", "consented", "fits", "granted", "obtain"]
+__all__ = ["CALLBACK", "ORIGIN", "agreed", "ask", "consented", "fits", "granted", "obtain"]
 
 ORIGIN = "webhook-request-origin"
+CALLBACK = "webhook-request-callback"
+_ALLOWED, _RATE = "webhook-allowed-origin", "webhook-allowed-rate"
 LASTS = timedelta(days=1)
 """How long a consent is taken for granted; then the receiver is asked again."""
 AGAIN = timedelta(minutes=5)
@@ -43,13 +45,35 @@ async def obtain(settings: CloudEventsSettings, old: Credential | None, http: Ht
     headers = {ORIGIN: settings.origin}
     if settings.rate is not None:
         headers["webhook-request-rate"] = str(settings.rate)
+    if settings.callback_url is not None:
+        headers[CALLBACK] = settings.callback_url.get_secret_value()
     if settings.authorization is not None:
         headers["authorization"] = settings.authorization
     response = await ask(settings, http, headers)
     if response.status == 410:
         raise refused(response)
-    allowed = (response.header("webhook-allowed-rate") or "").strip()
-    return Credential({**terms, "allowed": allowed}, expires=now + LASTS)
+    return Credential({**terms, "allowed": _rate_of(response.header(_RATE))}, expires=now + LASTS)
+
+
+def agreed(settings: CloudEventsSettings, inbound: Inbound) -> Credential | None:
+    """The receiver's consent where it comes later, by GET or POST at `callback_url` (section 4.1.3).
+
+    Somebody may have called the address by hand, out of a log, so this consent lasts until what was asked changes.
+    """
+    secret, given = settings.callback_secret, inbound.path_secret
+    if secret is None or given is None or inbound.method not in ("GET", "POST") or not same(secret, given):
+        return None
+    if (inbound.header(_ALLOWED) or "*").strip().lower() not in _names(settings.origin or ""):
+        return None
+    return Credential({**_terms(settings), "allowed": _rate_of(inbound.header(_RATE))})
+
+
+def _names(origin: str) -> tuple[str, str]:
+    return "*", origin.lower()
+
+
+def _rate_of(text: str | None) -> str:
+    return (text or "").strip()
 
 
 def _terms(settings: CloudEventsSettings) -> dict[str, str]:
@@ -78,8 +102,7 @@ def _number(text: str) -> int | None:
 def consented(request: Request, response: Response) -> Outcome:
     """What the answer to the question means: consent is nothing but one header, whatever the status says."""
     origin = request.headers.get(ORIGIN, "")
-    allowed = (response.header("webhook-allowed-origin") or "").strip().lower()
-    if allowed in ("*", origin.lower()):
+    if (response.header(_ALLOWED) or "").strip().lower() in _names(origin):
         return Outcome(Class.OK)
     status = response.status
     return Outcome(

@@ -24,7 +24,7 @@ from omnibridge.errors import CodecError
 from omnibridge.event import Event
 from omnibridge_cloudevents import inbound as receiving
 from omnibridge_cloudevents import signature
-from omnibridge_cloudevents.consent import ORIGIN
+from omnibridge_cloudevents.consent import CALLBACK, ORIGIN
 from omnibridge_cloudevents.settings import CloudEventsSettings
 
 __all__ = ["CloudEventsSandbox", "webhook"]
@@ -59,7 +59,8 @@ class CloudEventsSandbox(Sandbox):
     """The system on the other side of a channel with these settings.
 
     `events` are those taken, each once by source and id; `duplicates` counts what came again. `gone` answers 410.
-    Asked for its consent it gives it while `agrees`, for `allowed_rate` deliveries a minute (None: any number).
+    Asked for its consent it gives it while `agrees`, for `allowed_rate` deliveries a minute (None: any number), and
+    `confirm` gives it later, where the question named an address for that.
     """
 
     def __init__(self, settings: CloudEventsSettings, now: Callable[[], datetime] | None = None) -> None:
@@ -71,6 +72,7 @@ class CloudEventsSandbox(Sandbox):
         self.gone = False
         self.agrees = True
         self.allowed_rate: int | None = None
+        self.callback: str | None = None
 
     def respond(self, request: SandboxRequest) -> Response:
         """204 for an event taken, or taken before; 400, 401, 403, 405, 410, 415 as the WebHook specification says."""
@@ -80,6 +82,7 @@ class CloudEventsSandbox(Sandbox):
         if settings.authorization is not None and request.headers.get("authorization") != settings.authorization:
             return Response(401)
         if request.method == "OPTIONS":
+            self.callback = request.headers.get(CALLBACK)
             allowed = consent(["*"] if self.agrees else [], self.allowed_rate, request.headers)
             return Response(200, {"allow": "POST, OPTIONS", **allowed})
         if request.method != "POST":
@@ -98,6 +101,15 @@ class CloudEventsSandbox(Sandbox):
             if self.events.setdefault(receiving.identity(event), event) is not event:
                 self.duplicates += 1
         return Response(204)
+
+    def confirm(self) -> Outgoing:
+        """Put the consent by callback into the outbox: a POST to the address that the question named (4.1.3)."""
+        if self.callback is None:
+            raise LookupError("nobody has asked with an address for a later answer")
+        rate = "*" if self.allowed_rate is None else str(self.allowed_rate)
+        outgoing = Outgoing(self.callback, {"webhook-allowed-rate": rate}, b"")
+        self.outbox.append(outgoing)
+        return outgoing
 
     def emit(self, url: str, *events: Event, mode: Literal["binary", "structured", "batch"] = "structured") -> Outgoing:
         """Put a webhook for the bridge's `url` into the outbox, signed with the newest of the channel's secrets."""

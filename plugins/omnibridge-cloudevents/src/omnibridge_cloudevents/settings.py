@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from omnibridge.connector import Settings
 
 __all__ = ["CloudEventsSettings"]
 
 _PREFIX = "whsec_"
+_CALLBACK = re.compile(r"/in/[a-z0-9-]+/[A-Za-z0-9_-]{16,}$")
 _NAME = r"^[A-Za-z0-9*._:-]{1,253}$"
 
 
@@ -29,6 +31,14 @@ def _key(secret: SecretStr) -> bytes:
     if not key:
         raise ValueError("a secret must not be empty")
     return key
+
+
+def _port(parts: SplitResult) -> int | None:
+    """The port; None where none is given, 0 for one that there cannot be."""
+    try:
+        return parts.port
+    except ValueError:
+        return 0
 
 
 def _is_loopback(host: str) -> bool:
@@ -84,6 +94,10 @@ class CloudEventsSettings(Settings):
         pattern=_NAME,
         description="Our DNS name: the receiver is asked for its consent first, and told it with each delivery",
     )
+    callback_url: SecretStr | None = Field(
+        default=None,
+        description="Where the receiver may agree later: <public_url>/in/<this channel>/ and a secret that you make up",
+    )
     rate: int | None = Field(
         default=None,
         ge=1,
@@ -100,11 +114,31 @@ class CloudEventsSettings(Settings):
         host = parts.hostname
         if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
             raise ValueError("give an https:// address; http:// is for localhost, 127.0.0.1 and ::1 only")
+        if _port(parts) == 0:
+            raise ValueError("a port is a number from 1 to 65535")
         if parts.fragment or parts.username is not None or parts.password is not None:
             raise ValueError("give scheme, host, port, path and query only")
         if not value.isascii() or not value.isprintable() or " " in value:
             raise ValueError("percent-encode what is not printable ASCII")
         return value
+
+    @field_validator("callback_url")
+    @classmethod
+    def _a_secret_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            host = parts.hostname
+            if not host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))):
+                raise ValueError("give an https:// address; http:// is for localhost, 127.0.0.1 and ::1 only")
+            if parts.query or parts.fragment or _CALLBACK.search(parts.path) is None:
+                raise ValueError("give <public_url>/in/<channel>/ and 16 or more of A-Z, a-z, 0-9, - and _")
+        return value
+
+    @model_validator(mode="after")
+    def _asked_at_all(self) -> Self:
+        if self.callback_url is not None and (self.origin is None or self.url is None):
+            raise ValueError("callback_url is for an answer to a question: set url and origin too")
+        return self
 
     @field_validator("target_secret", "previous_target_secret")
     @classmethod
@@ -139,6 +173,11 @@ class CloudEventsSettings(Settings):
     def path(self) -> str:
         """Path and query of `url`, exactly as given."""
         return (self.url or "").removeprefix(self.root) or "/"
+
+    @cached_property
+    def callback_secret(self) -> str | None:
+        """The secret at the end of `callback_url`."""
+        return self.callback_url.get_secret_value().rpartition("/")[2] if self.callback_url is not None else None
 
     @cached_property
     def inbound_keys(self) -> tuple[bytes, ...]:
