@@ -107,13 +107,14 @@ class _Server(uvicorn.Server):
 def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.getaddrinfo(host, port, family)  # binding tells of a name that nobody knows as of any other trouble
         return socket.create_server((host, port), family=family, backlog=2048, reuse_port=False)
     except (socket.gaierror, TypeError, ValueError):  # the latter two: no host can have such a name
         remedy = "set server.host to an address of this machine, such as 127.0.0.1"
         raise ConfigError(f"cannot listen on {host!r}: no such address", where="server", remedy=remedy) from None
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}",
+            f"cannot listen on {host}:{port}: {(error.strerror or '').partition(' (while')[0]}",
             where="server",
             remedy="stop what uses the port, or set server.port",
         ) from None
