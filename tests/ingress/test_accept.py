@@ -89,7 +89,7 @@ async def test_storage_trouble_is_seen_from_outside_until_it_is_over(door):
     """A full disk lets everything be read: only what could not be stored tells of it."""
     clock = ManualClock()
     async with open_journal(None, seal=ClearSeal(), clock=clock) as real:
-        slow = SlowJournal(real)
+        slow: Any = SlowJournal(real)
         slow.disk.set()
         token = [("authorization", "Bearer t"), ("content-type", "application/cloudevents+json")]
         async with TestBridge(
