@@ -104,6 +104,22 @@ def omnibridge_connectors():
         Registry().connector("acme")
 
 
+@pytest.mark.parametrize(("line", "whole"), [("None", False), ("lambda settings: None", True)])
+def test_what_delivers_has_an_address_or_a_line(folder, line, whole):
+    module = f"""
+from dataclasses import replace
+from small_shop import small_shop
+def omnibridge_connectors():
+    return [replace(small_shop("acme"), base_url=None, line={line})]
+"""
+    install(folder, "acme", module)
+    if whole:
+        assert Registry().connector("acme").line is not None
+        return
+    with pytest.raises(ConfigError, match="without a base_url or a line"):
+        Registry().connector("acme")
+
+
 def test_every_connector_of_this_repository_is_whole():
     names = {found.name: found.problem for found in Registry().installed()}
     assert {name for name, problem in names.items() if problem is None} >= {

@@ -92,6 +92,6 @@ def _contradiction(connector: AnyConnector) -> str | None:
     webhook = connector.webhook
     if webhook is not None and not webhook.redelivery.on_5xx and not connector.polls:
         return "its vendor does not repeat after a 5xx, so it needs a poll that closes the gap"
-    if connector.delivers and connector.base_url is None:
-        return "it delivers without a base_url"
+    if connector.delivers and connector.base_url is None and connector.line is None:
+        return "it delivers without a base_url or a line"
     return None
