@@ -20,6 +20,7 @@ IMPERSONAL = {
     "Entity": {"id"},
     "Order": {"number", "status_raw", "payment_status_raw", "fulfilment_status_raw", "currency", "sales_channel",
               "cancel_reason", "placed_at", "updated_at", "cancelled_at", "closed_at"},
+    "Cart": {"number", "currency", "created_at", "updated_at", "completed_at"},
     "OrderLine": {"external_id", "title", "sku", "unit"},
     "TaxLine": {"title"},
     "Discount": {"title"},

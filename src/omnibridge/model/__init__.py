@@ -2,6 +2,7 @@
 
 from omnibridge.model.base import Entity, Instant, Model, Ref
 from omnibridge.model.call import Call, CallState, PlaceCall
+from omnibridge.model.cart import Cart, CartState
 from omnibridge.model.catalogue import (
     COMMANDS,
     ENTITIES,
@@ -69,6 +70,8 @@ __all__ = [
     "Basis",
     "Call",
     "CallState",
+    "Cart",
+    "CartState",
     "Command",
     "Conflict",
     "Consent",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from omnibridge.errors import UnknownItem
 from omnibridge.model.base import Entity
 from omnibridge.model.call import Call, PlaceCall
+from omnibridge.model.cart import Cart
 from omnibridge.model.conflict import Conflict
 from omnibridge.model.consent import Consent
 from omnibridge.model.customer import Customer
@@ -59,6 +60,12 @@ _VERBS: dict[type[Entity], dict[str, str]] = {
         "denied": "A person was asked and said no.",
         "pending": "A person was asked and has not confirmed yet.",
         "updated": "A permission changed in another way: expired, or its proof was completed.",
+    },
+    Cart: {
+        "created": "Somebody began to buy.",
+        "updated": "A cart changed.",
+        "completed": "A cart became an order.",
+        "deleted": "A system no longer has this cart.",
     },
     Order: {
         "placed": "An order was made, or first seen.",

@@ -47,6 +47,24 @@ _DATA: Mapping[str, Mapping[str, Any]] = {
         "proof": {"source": "webshop", "at": "2026-11-21T10:00:00Z", "detail": "checkbox at checkout"},
         "changed_at": "2026-11-21T10:00:00Z",
     },
+    "cart": {
+        "currency": "DKK",
+        "taxes_included": True,
+        "buyer": _CUSTOMER,
+        "buyer_email": "customer@example.com",
+        "lines": [
+            {
+                "title": "Linen by the metre",
+                "sku": "LINEN-BLUE",
+                "quantity": "2.5",
+                "unit": "m",
+                "unit_price": _dkk("100.00"),
+            }
+        ],
+        "totals": {"subtotal": _dkk("250.00"), "total": _dkk("250.00")},
+        "recovery_url": "https://shop.example.com/cart/8f3a",
+        "created_at": "2026-11-21T10:00:00+01:00",
+    },
     "order": {
         "id": _ORDER["id"],
         "number": "#1001",
@@ -202,6 +220,7 @@ _CHANGED: Mapping[str, Mapping[str, Any]] = {
     "consent.denied": {"state": "denied"},
     "consent.pending": {"state": "pending"},
     "consent.updated": {"state": "expired"},
+    "cart.completed": {"state": "completed", "completed_at": "2026-11-21T10:30:00+01:00"},
     "order.paid": _PAID,
     "order.fulfilled": {**_PAID, "fulfilment_status": "fulfilled", "status": "completed"},
     "order.cancelled": {

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from omnibridge.model.base import Entity
 from omnibridge.model.call import Call, PlaceCall
+from omnibridge.model.cart import Cart
 from omnibridge.model.consent import Consent, Proof
 from omnibridge.model.contact import Address, ContactPoint
 from omnibridge.model.customer import Customer
@@ -109,6 +110,16 @@ PERSONAL: Mapping[type[BaseModel], Mapping[str, str]] = {
         "note": _WORDS,
         "tags": "how the company groups its orders",
     },
+    Cart: {
+        "buyer": _WHO,
+        "buyer_email": _CONTACT,
+        "buyer_phone": _CONTACT,
+        "billing_address": _DELIVER,
+        "shipping_address": _DELIVER,
+        "codes": "what the person typed; one may be theirs alone",
+        "recovery_url": "to bring the person back to their own cart",
+        "note": _WORDS,
+    },
     OrderLine: {"note": _WORDS, "properties": "what the person chose or had engraved"},
     Discount: {"code": "what the person typed; it may be theirs alone"},
     Fulfilment: {
@@ -130,6 +141,7 @@ WHOLLY = frozenset({Customer.KIND, Consent.KIND, Message.KIND, Call.KIND, Touch.
 """Kinds of entity of which nothing is left without the person."""
 
 _BARE: Mapping[str, tuple[type[Entity], Mapping[str, type[BaseModel]]]] = {
+    Cart.KIND: (Cart, {"lines": OrderLine}),
     Order.KIND: (Order, {"lines": OrderLine, "discounts": Discount}),
     Fulfilment.KIND: (Fulfilment, {}),
     Payment.KIND: (Payment, {}),

@@ -18,6 +18,7 @@ _STATES: Mapping[str, tuple[str, Mapping[str, str], frozenset[str]]] = {
         {"ready": "ready", "completed": "completed", "delivered": "completed", "cancelled": "cancelled"},
         frozenset({"state", "state_raw", "updated_at"}),
     ),
+    "cart": ("state", {"completed": "completed"}, frozenset({"state", "completed_at", "updated_at"})),
     "payment": ("state", {"captured": "captured", "failed": "failed"}, frozenset({"state", "state_raw", "updated_at"})),
     "return": (
         "state",
@@ -68,7 +69,7 @@ _CALL = {
     "failed": "missed",
     "cancelled": "missed",
 }
-_FIRST = {"fulfilment": "created", "payment": "created", "return": "requested", "refund": "created"}
+_FIRST = {"cart": "created", "fulfilment": "created", "payment": "created", "return": "requested", "refund": "created"}
 
 
 def verbs(kind: str, before: Json | None, after: Json) -> list[str]:
