@@ -45,11 +45,14 @@ def shop(settings: Shopify) -> ShopifySandbox:
     """A shop with customers and orders on two pages each, and some stock."""
     sandbox = ShopifySandbox.of(settings, lambda: NOW - timedelta(hours=1))
     sandbox.available = sandbox.restore = 1_000_000.0
-    sandbox.store.largest_page = 2
+    sandbox.store.ledger.largest_page = 2
     for number in range(1, 4):
         sandbox.now = lambda number=number: NOW - timedelta(minutes=60 - number * 10)
         sandbox.store.add_customer(email=f"person{number}@example.com", first_name=f"Person {number}", subscribed=True)
         sandbox.place_order()
+        sandbox.store.goods.add_product(f"Tea {number}", [{"sku": f"TEA-{number}", "price": "89.00"}])
+        sandbox.store.goods.add_location(700 + number, f"Shop {number}", city="Aarhus", countryCode="DK")
+        sandbox.begin_checkout()
     sandbox.store.levels["4", "5"] = {"available": 3, "on_hand": 4, "committed": 1, "incoming": 0}
     sandbox.outbox.clear()
     sandbox.now = lambda: NOW
@@ -88,6 +91,7 @@ IN_ORDER = (
     *(f"fulfillments[].{name}" for name in ("id", "line_items[].id", "line_items[].quantity")),
     *bags("total_cash_rounding_payment_adjustment_set", "total_price_set", "total_shipping_price_set"),
 )
+IN_CART = ("id", "currency", "total_price", "line_items[].quantity", "line_items[].price", "tax_lines[].price")
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "orders/create": IN_ORDER,
     "orders/updated": IN_ORDER,
@@ -97,6 +101,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
         *bags("refund_line_items[].subtotal_set"),
     ),
     "customers/create": ("id",),
+    "checkouts/create": IN_CART,
+    "checkouts/update": IN_CART,
+    "checkouts/delete": ("id",),
+    "locations/create": ("id", "name"),
+    "returns/request": ("admin_graphql_api_id",),
 }
 
 
@@ -113,12 +122,17 @@ def told(topic: str, body: Json, *required: str) -> Arrival:
 
 
 def from_the_shop() -> list[Arrival]:
-    """What the sandbox sends of an order, its fulfilment and a refund, and of a customer."""
+    """What the sandbox sends of an order and what follows it, of a checkout, a location and a customer."""
     sandbox = shop(Shopify.model_validate(GIVEN))
     sandbox.webhook_url = "https://bridge.example.com/in/conformance"
     order = sandbox.place_order(BUYER)
     sandbox.fulfil(order["id"])
     sandbox.refund(order["id"])
+    sandbox.send_back(order["id"])
+    cart = sandbox.begin_checkout(BUYER)
+    sandbox.store.carts.complete(cart["id"])
+    sandbox.store.carts.forget(cart["id"])
+    sandbox.store.goods.add_location(777, "Shop", city="Aarhus", countryCode="DK")
     sandbox.store.add_customer(email="new@example.com", phone="+4533123457", first_name="New", subscribed=True)
     found: dict[str, Arrival] = {}
     for topic, body, headers in heard(sandbox):
@@ -140,6 +154,13 @@ REDACT: Json = {
     "shop_domain": SHOP,
     "customer": {"id": 207_119_551, "email": "kim@example.com", "phone": "+4533123456"},
     "orders_to_redact": [299_938, 280_263],
+}
+DATA_REQUEST: Json = {
+    "shop_id": 954_889,
+    "shop_domain": SHOP,
+    "orders_requested": [299_938, 280_263],
+    "customer": {"id": 207_119_551, "email": "kim@example.com", "phone": "+4533123456"},
+    "data_request": {"id": 9_999},
 }
 
 
@@ -200,7 +221,9 @@ CONFORMANCE: Conformance[Shopify] = Conformance(
         told("products/update", PRODUCT, "id", "title", "variants[].id"),
         told("products/delete", {"id": 788_032}, "id"),
         told("inventory_levels/update", LEVEL, "inventory_item_id", "location_id"),
+        told("customers/data_request", DATA_REQUEST),
         told("customers/redact", REDACT),
+        told("shop/redact", {"shop_id": 954_889, "shop_domain": SHOP}),
         told("app/uninstalled", {"id": 548_380_009}, "id"),
     ),
     writes=(
@@ -223,8 +246,8 @@ CONFORMANCE: Conformance[Shopify] = Conformance(
             value=InventoryLevel.model_validate(
                 {
                     "id": "level-1",
-                    "variant": {"kind": "variant", "id": "v"},
-                    "location": {"kind": "location", "id": "l"},
+                    "variant": {"kind": "inventory_item", "external_id": "4"},
+                    "location": {"kind": "location", "external_id": "5"},
                     "available": "7",
                 }
             ),

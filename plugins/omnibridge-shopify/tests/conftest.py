@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import graphql
@@ -116,6 +116,7 @@ def kit():
         CONNECTOR=CONNECTOR,
         ShopifySandbox=ShopifySandbox,
         NOW=NOW,
+        MINUTE=timedelta(minutes=1),
         SETTINGS=SETTINGS,
         BUYER=BUYER,
         inbound=inbound,

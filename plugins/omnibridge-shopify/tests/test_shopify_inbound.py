@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omnibridge_shopify.inbound import COMPLIANCE_TYPES
 from omnibridge_shopify.sandbox import order_webhook
-from omnibridge_shopify.sandbox_bodies import make_order, make_refund
+from omnibridge_shopify.sandbox_after import make_refund
+from omnibridge_shopify.sandbox_bodies import make_order
 
 from omnibridge.connector import (
     Lookup,

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from omnibridge_shopify.polls import OVERLAP, poll_customers, poll_orders
+from omnibridge_shopify.polls import OVERLAP, poll_customers, poll_locations, poll_orders, poll_products
 from omnibridge_shopify.reads import read
 from omnibridge_shopify.subscriptions import SUBSCRIPTIONS, TOPICS
 
@@ -31,7 +31,12 @@ def look(kit, shop):
 @pytest.fixture
 def poll(kit, shop):
     shop.restore, shop.available = 1e6, 1e6  # a plan on which nothing has to wait
-    runs = {"orders": poll_orders, "customers": poll_customers}
+    runs = {
+        "orders": poll_orders,
+        "customers": poll_customers,
+        "products": poll_products,
+        "locations": poll_locations,
+    }
     return lambda name, cursor=None: kit.run(shop, lambda http: runs[name](kit.SETTINGS, cursor, http))
 
 
@@ -250,3 +255,70 @@ def test_the_probe_asks_for_the_shops_own_name(kit, shop):
     shop.store.shop = "other.myshopify.com"
     with pytest.raises(Permanent, match=r"other\.myshopify\.com"):
         kit.run(shop, lambda http: kit.CONNECTOR.probe(kit.SETTINGS, http))
+
+
+# ── Goods and places ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def agree(kit, shop, topic, seen):
+    """A read says all that the webhook said, the same way; it may say more."""
+    (heard,) = kit.translate(kit.SETTINGS, kit.inbound(topic, last(shop, topic).body))
+    assert (heard.kind, heard.external_id, heard.version) == (seen.kind, seen.external_id, seen.version)
+    assert within(told([heard]), told([seen]))
+
+
+def within(part, whole):
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and within(value, whole[name]) for name, value in part.items())
+    if isinstance(part, list | tuple) and isinstance(whole, list | tuple):
+        return len(part) == len(whole) and all(map(within, part, whole))
+    return part == whole
+
+
+def test_a_read_and_a_webhook_of_one_product_agree(kit, shop, look):
+    rows = [{"sku": f"TEA-{n}", "price": f"{n}.5", "value": f"{n} g"} for n in range(1, 61)]
+    node = shop.store.goods.add_product("Tea", rows, "Size", productOptions=[{"name": "Size"}], tags=["hot", "drink"])
+    node["variants"][0]["inventoryItem"]["measurement"]["weight"] = {"unit": "KILOGRAMS", "value": 0.25}
+    (seen,) = look("product", node["id"].rpartition("/")[2])
+    agree(kit, shop, "products/create", seen)
+    variants = seen.entity.variants
+    assert len(variants) == 60
+    assert (variants[0].sku, variants[0].options, str(variants[0].weight_grams)) == ("TEA-1", {"Size": "1 g"}, "250")
+    assert str(variants[0].prices[0].amount) == "1.50 DKK"
+    assert variants[0].inventory_external_id
+
+
+def test_a_read_and_a_webhook_of_stock_and_of_a_location_agree(kit, shop, look):
+    shop.store.levels["4", "5"] = {"available": 3, "on_hand": 4, "committed": 1, "incoming": 0}
+    row = {"inventoryItemId": "4", "locationId": "5", "quantity": 2, "changeFromQuantity": 3}
+    given = {"name": "available", "reason": "correction", "quantities": [row]}
+    shop.store.answer("InventorySet", {"key": "k", "input": given})
+    (seen,) = look("inventory", "4:5")
+    agree(kit, shop, "inventory_levels/update", seen)
+    assert seen.entity.available == 2
+    shop.store.goods.add_location(9, "Shop", address1="Street 1", city="Aarhus", countryCode="DK", country="Denmark")
+    (seen,) = look("location", 9)
+    agree(kit, shop, "locations/create", seen)
+    assert (seen.entity.name, seen.entity.address.country) == ("Shop", "DK")
+
+
+@pytest.mark.parametrize(("kind", "id_"), [("product", "7"), ("inventory", "4:5"), ("location", "7")])
+def test_goods_that_are_not_there_are_gone(look, kind, id_):
+    (gone,) = look(kind, id_)
+    assert (gone.kind, gone.external_id, gone.deleted) == (kind, id_, True)
+
+
+def test_products_and_locations_are_polled(shop, poll):
+    shop.store.ledger.largest_page = 2
+    for n in range(5):
+        shop.store.goods.add_product(f"Tea {n}")
+        shop.store.goods.add_location(n + 1, f"Shop {n}")
+    first = poll("products")
+    assert len(first.pages) == 3
+    assert [one.entity.title for one in first.emitted] == [f"Tea {n}" for n in range(5)]
+    assert poll("products", first.pages[-1][1]).emitted == []
+    places = poll("locations")
+    assert [one.entity.name for one in places.emitted] == [f"Shop {n}" for n in range(5)]
+    for index, (_, cursor) in enumerate(places.pages[:-1]):
+        assert poll("locations", cursor).emitted == places.emitted[2 * (index + 1) :]
+    assert len(poll("locations", places.pages[-1][1]).emitted) == 5

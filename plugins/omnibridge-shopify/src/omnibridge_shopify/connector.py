@@ -52,11 +52,13 @@ CONNECTOR: Connector[Shopify] = Connector(
     delivers=DELIVERS,
     emits=(
         "order",
+        "cart",
         "customer",
         "consent",
         "fulfilment",
         "payment",
         "refund",
+        "return",
         "product",
         "inventory",
         "location",

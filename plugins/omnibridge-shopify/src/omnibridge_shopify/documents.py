@@ -1,11 +1,13 @@
 """Every GraphQL document that we send, with the points that it is expected to cost.
 
+Documents about goods, carts, and what follows an order stand in `documents_*`, and are gathered here.
 Names are those of the Admin API's schema, version 2026-10. Costs are rough: what a call really cost its answer tells.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from omnibridge_shopify import documents_after, documents_carts, documents_goods
+from omnibridge_shopify.document import ADDRESS, ALLOCATIONS, MONEY, PAGE, TAXES, Document
 
 __all__ = [
     "CUSTOMER",
@@ -15,8 +17,6 @@ __all__ = [
     "DOCUMENTS",
     "EMAIL_CONSENT",
     "FULFILLMENT_LINES",
-    "INVENTORY_LEVEL",
-    "INVENTORY_SET",
     "ORDER",
     "ORDERS",
     "ORDER_BY_SOURCE",
@@ -30,22 +30,9 @@ __all__ = [
     "WEBHOOKS",
     "WEBHOOK_CREATE",
     "WEBHOOK_DELETE",
-    "Document",
 ]
 
 
-class Document(NamedTuple):
-    """One operation: its name, its text, its expected cost in points."""
-
-    name: str
-    text: str
-    cost: float
-
-
-_ADDRESS = """
-fragment AddressFields on MailingAddress {
-  name company address1 address2 city province provinceCode zip country countryCodeV2 phone
-}"""
 _CUSTOMER = (
     """
 fragment CustomerFields on Customer {
@@ -55,37 +42,24 @@ fragment CustomerFields on Customer {
   defaultAddress { ...AddressFields }
   addressesV2(first: 10) { nodes { ...AddressFields } }
 }"""
-    + _ADDRESS
+    + ADDRESS
 )
-_MONEY = "{ shopMoney { amount currencyCode } }"
-_PAGE = "pageInfo { hasNextPage endCursor }"
-_TAXES = f"title rate priceSet {_MONEY}"
-_ALLOCATIONS = f"""discountAllocations {{
-    allocatedAmountSet {_MONEY}
-    discountApplication {{
-      __typename
-      ... on DiscountCodeApplication {{ code }}
-      ... on ManualDiscountApplication {{ title }}
-      ... on AutomaticDiscountApplication {{ title }}
-      ... on ScriptDiscountApplication {{ title }}
-    }}
-  }}"""
 _LINE = f"""
 fragment LineFields on LineItem {{
   id name sku quantity currentQuantity isGiftCard
   product {{ id }}
   variant {{ id }}
   customAttributes {{ key value }}
-  originalUnitPriceSet {_MONEY}
-  taxLines {{ {_TAXES} }}
-  {_ALLOCATIONS}
+  originalUnitPriceSet {MONEY}
+  taxLines {{ {TAXES} }}
+  {ALLOCATIONS}
 }}"""
-_FULFILLED = f"nodes {{ quantity lineItem {{ id sku }} }} {_PAGE}"
+_FULFILLED = f"nodes {{ quantity lineItem {{ id sku }} }} {PAGE}"
 _REFUNDED = f"""nodes {{
-    quantity restockType lineItem {{ id sku }} location {{ id }} subtotalSet {_MONEY} totalTaxSet {_MONEY}
-  }} {_PAGE}"""
+    quantity restockType lineItem {{ id sku }} location {{ id }} subtotalSet {MONEY} totalTaxSet {MONEY}
+  }} {PAGE}"""
 _TRANSACTION = (
-    f"id kind status gateway createdAt processedAt parentTransaction {{ id }} location {{ id }} amountSet {_MONEY}"
+    f"id kind status gateway createdAt processedAt parentTransaction {{ id }} location {{ id }} amountSet {MONEY}"
 )
 
 PROBE = Document("Probe", "query Probe { shop { myshopifyDomain currencyCode } }", 1)
@@ -103,7 +77,7 @@ CUSTOMERS = Document(
     "Customers",
     f"""query Customers($first: Int!, $after: String, $query: String) {{
   customers(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{
-    nodes {{ ...CustomerFields }} {_PAGE}
+    nodes {{ ...CustomerFields }} {PAGE}
   }}
 }}"""
     + _CUSTOMER,
@@ -161,7 +135,7 @@ SMS_CONSENT = Document(
 ORDERS = Document(
     "Orders",
     f"""query Orders($first: Int!, $after: String, $query: String) {{
-  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ nodes {{ id updatedAt }} {_PAGE} }}
+  orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ nodes {{ id updatedAt }} {PAGE} }}
 }}""",
     100,
 )
@@ -175,16 +149,16 @@ ORDER = Document(
     customAttributes {{ key value }}
     retailLocation {{ id }}
     totalPriceSet {{ shopMoney {{ amount currencyCode }} presentmentMoney {{ amount currencyCode }} }}
-    subtotalPriceSet {_MONEY}
-    totalDiscountsSet {_MONEY}
-    totalTaxSet {_MONEY}
-    totalTipReceivedSet {_MONEY}
-    totalOutstandingSet {_MONEY}
-    totalShippingPriceSet {_MONEY}
-    currentTotalPriceSet {_MONEY}
-    originalTotalDutiesSet {_MONEY}
-    originalTotalAdditionalFeesSet {_MONEY}
-    totalCashRoundingAdjustment {{ paymentSet {_MONEY} }}
+    subtotalPriceSet {MONEY}
+    totalDiscountsSet {MONEY}
+    totalTaxSet {MONEY}
+    totalTipReceivedSet {MONEY}
+    totalOutstandingSet {MONEY}
+    totalShippingPriceSet {MONEY}
+    currentTotalPriceSet {MONEY}
+    originalTotalDutiesSet {MONEY}
+    originalTotalAdditionalFeesSet {MONEY}
+    totalCashRoundingAdjustment {{ paymentSet {MONEY} }}
     billingAddress {{ ...AddressFields }}
     shippingAddress {{ ...AddressFields }}
     customer {{
@@ -192,10 +166,10 @@ ORDER = Document(
       defaultEmailAddress {{ emailAddress }}
       defaultPhoneNumber {{ phoneNumber }}
     }}
-    taxLines {{ {_TAXES} }}
-    lineItems(first: 25) {{ nodes {{ ...LineFields }} {_PAGE} }}
+    taxLines {{ {TAXES} }}
+    lineItems(first: 25) {{ nodes {{ ...LineFields }} {PAGE} }}
     shippingLines(first: 5) {{
-      nodes {{ title code isRemoved originalPriceSet {_MONEY} taxLines {{ {_TAXES} }} {_ALLOCATIONS} }}
+      nodes {{ title code isRemoved originalPriceSet {MONEY} taxLines {{ {TAXES} }} {ALLOCATIONS} }}
     }}
     fulfillments(first: 10) {{
       id status displayStatus createdAt updatedAt
@@ -204,21 +178,22 @@ ORDER = Document(
       fulfillmentLineItems(first: 10) {{ {_FULFILLED} }}
     }}
     refunds(first: 10) {{
-      id createdAt note
+      id createdAt note return {{ id }}
       refundLineItems(first: 5) {{ {_REFUNDED} }}
       transactions(first: 3) {{ nodes {{ {_TRANSACTION} }} }}
     }}
     transactions(first: 10) {{ {_TRANSACTION} }}
+    returns(first: 10) {{ nodes {{ id }} }}
   }}
 }}"""
-    + _ADDRESS
+    + ADDRESS
     + _LINE,
     100,
 )
 ORDER_LINES = Document(
     "OrderLines",
     f"""query OrderLines($id: ID!, $after: String) {{
-  order(id: $id) {{ lineItems(first: 50, after: $after) {{ nodes {{ ...LineFields }} {_PAGE} }} }}
+  order(id: $id) {{ lineItems(first: 50, after: $after) {{ nodes {{ ...LineFields }} {PAGE} }} }}
 }}"""
     + _LINE,
     200,
@@ -256,34 +231,10 @@ ORDER_CREATE = Document(
     20,
 )
 
-INVENTORY_SET = Document(
-    "InventorySet",
-    """mutation InventorySet($input: InventorySetQuantitiesInput!, $key: String!) {
-  inventorySetQuantities(input: $input) @idempotent(key: $key) {
-    inventoryAdjustmentGroup { createdAt changes { name delta quantityAfterChange } }
-    userErrors { field message code }
-  }
-}""",
-    12,
-)
-INVENTORY_LEVEL = Document(
-    "InventoryLevel",
-    """query InventoryLevel($item: ID!, $location: ID!) {
-  inventoryItem(id: $item) {
-    sku
-    inventoryLevel(locationId: $location) {
-      isActive updatedAt
-      quantities(names: ["available", "on_hand", "committed", "incoming"]) { name quantity }
-    }
-  }
-}""",
-    10,
-)
-
 WEBHOOKS = Document(
     "Webhooks",
     f"""query Webhooks($first: Int!, $after: String) {{
-  webhookSubscriptions(first: $first, after: $after) {{ nodes {{ id topic uri }} {_PAGE} }}
+  webhookSubscriptions(first: $first, after: $after) {{ nodes {{ id topic uri }} {PAGE} }}
 }}""",
     100,
 )
@@ -304,5 +255,10 @@ WEBHOOK_DELETE = Document(
     10,
 )
 
-DOCUMENTS = {value.name: value for value in list(globals().values()) if isinstance(value, Document)}
+DOCUMENTS = {
+    value.name: value
+    for part in (globals(), vars(documents_after), vars(documents_carts), vars(documents_goods))
+    for value in list(part.values())
+    if isinstance(value, Document)
+}
 """All of them, by operation name."""

@@ -119,6 +119,9 @@ def refund(
         values["payment"] = ref("payment", next((t.get("parent_id") for t in back if t.get("parent_id")), None))
     if "note" in body:
         values["reason"] = body["note"]
+    if "return" in body:
+        of = (body["return"] or {}).get("id")
+        values["vendor"] = {"return": str(of) if of else None}
     if "refund_line_items" in body:
         values["lines"] = [_line(line, currency) for line in body["refund_line_items"] or ()]
     moment = body.get("created_at") or body.get("processed_at")

@@ -22,7 +22,8 @@ from omnibridge.connector import (
     retry_after,
 )
 from omnibridge.errors import InvalidMessage, Permanent
-from omnibridge_shopify.documents import DOCUMENTS, Document
+from omnibridge_shopify.document import Document
+from omnibridge_shopify.documents import DOCUMENTS
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["LIMITS", "Json", "ask", "change", "classify", "problems"]

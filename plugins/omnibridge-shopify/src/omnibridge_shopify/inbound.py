@@ -25,7 +25,8 @@ from omnibridge.connector import (
 )
 from omnibridge.errors import InvalidMessage
 from omnibridge.model import PrivacyRequest, Ref
-from omnibridge_shopify import wire, wire_goods, wire_notices
+from omnibridge_shopify import wire, wire_carts, wire_goods, wire_notices
+from omnibridge_shopify.carts import cart
 from omnibridge_shopify.customers import consent, customer
 from omnibridge_shopify.fulfilments import fulfilment, payment, refund
 from omnibridge_shopify.goods import inventory, inventory_id, location, product
@@ -45,6 +46,7 @@ COMPLIANCE_TYPES = {
     "customers/redact": "erasure.requested",
     "shop/redact": "erasure.requested",
 }
+RETURN_TOPICS = ("request", "approve", "decline", "process", "update", "cancel", "close", "reopen")
 _ANSWER_WITHIN = timedelta(days=30)
 """Shopify documentation, "Privacy law compliance": the action is to be completed within 30 days."""
 
@@ -150,6 +152,19 @@ def _location(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
     return location(read_body(wire_goods.LOCATION, inbound.body))
 
 
+def _cart(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
+    return cart(settings, read_body(wire_carts.CART, inbound.body))
+
+
+def _return(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
+    """A return's topics tell what became different, by ids of GraphQL, and not what it is: it is asked for."""
+    body = read_body(wire_notices.RETURN, inbound.body)
+    id_ = str(body.get("id") or "") or gid_number(body.get("admin_graphql_api_id") or "")
+    if not id_:
+        raise InvalidMessage("no id of the return", where="admin_graphql_api_id")
+    return (Lookup("return", id_),)
+
+
 def _gone(kind: str) -> Handler:
     def handler(settings: Shopify, inbound: Inbound) -> Sequence[Observation]:
         return (Snapshot.gone(kind, str(read_body(wire_notices.GONE, inbound.body)["id"])),)
@@ -238,6 +253,10 @@ _HANDLERS: Mapping[str, Handler] = {
         _location,
     ),
     "locations/delete": _gone("location"),
+    "checkouts/create": _cart,
+    "checkouts/update": _cart,
+    "checkouts/delete": _gone("cart"),
+    **dict.fromkeys((f"returns/{verb}" for verb in RETURN_TOPICS), _return),
     **dict.fromkeys(COMPLIANCE_TYPES, _compliance),
     "app/uninstalled": _uninstalled,
 }

@@ -6,12 +6,13 @@ This is the busiest road of all, so the whole order is one dictionary and one va
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from omnibridge.connector import Snapshot
-from omnibridge.model import FulfilmentStatus, Order, OrderStatus, PaymentStatus
+from omnibridge.model import FulfilmentStatus, Money, Order, OrderStatus, PaymentStatus, decimal_text
 from omnibridge_shopify.customers import customer_within_order
 from omnibridge_shopify.fulfilments import fulfilment, payment, refund, refunded
-from omnibridge_shopify.parts import Values, address, as_text, attributes, bag, money, ref, split_tags, utc
+from omnibridge_shopify.parts import Values, address, as_text, attributes, bag, money, padded, ref, split_tags, utc
 from omnibridge_shopify.settings import Shopify
 from omnibridge_shopify.wire import (
     DiscountAllocationIn,
@@ -22,7 +23,7 @@ from omnibridge_shopify.wire import (
     TaxLineIn,
 )
 
-__all__ = ["OURS", "order"]
+__all__ = ["OURS", "carriage", "order", "tax_lines"]
 
 OURS = "omnibridge:"
 """What `source_identifier` begins with when the order is one that we made; our id follows."""
@@ -83,8 +84,11 @@ def order(settings: Shopify, body: OrderIn) -> list[Snapshot]:
     values = _head(body, currency)
     fulfilments = body.get("fulfillments") or ()
     refunds = body.get("refunds") or ()
-    values["lines"] = _lines(body, currency)
-    values["shipping"] = [_carriage(line, body, currency) for line in body.get("shipping_lines") or () if _there(line)]
+    applications = body.get("discount_applications") or ()
+    values["lines"] = _lines(body, applications, currency)
+    values["shipping"] = [
+        carriage(line, applications, currency) for line in body.get("shipping_lines") or () if _there(line)
+    ]
     custom = attributes(body.get("note_attributes"))
     origin = body.get("source_identifier") or ""
     found = [
@@ -138,7 +142,7 @@ def _head(body: OrderIn, currency: str) -> Values:
     if "tags" in body:
         values["tags"] = split_tags(body["tags"])
     if "tax_lines" in body:
-        values["taxes"] = _taxes(body["tax_lines"], currency)
+        values["taxes"] = tax_lines(body["tax_lines"], currency)
     if (placed := body.get("processed_at") or body.get("created_at")) is not None:
         values["placed_at"] = utc(placed)
     if "updated_at" in body:
@@ -159,6 +163,8 @@ def _totals(body: OrderIn, currency: str) -> Values:
     for theirs, ours in _PAIRED.items():
         if (paired := bag(body.get(theirs), currency)) is not None:
             totals[ours] = paired
+    if (reduced := _carriage_reduced(body, currency)) is not None:
+        totals["shipping"] = reduced
     seen = (body.get("total_price_set") or {}).get("presentment_money")
     if seen is not None:
         totals["presentment"] = money(seen["amount"], seen["currency_code"])
@@ -168,9 +174,25 @@ def _totals(body: OrderIn, currency: str) -> Values:
     return totals
 
 
-def _lines(body: OrderIn, currency: str) -> list[Values]:
+def _carriage_reduced(body: OrderIn, currency: str) -> Money | Values | None:
+    """Carriage after its discounts, where there are any: `total_shipping_price_set` is told before them.
+
+    Taken for told before only when it is the sum of the lines' prices, as a free shipping code would count twice else.
+    """
+    lines = [line for line in body.get("shipping_lines") or () if _there(line)]
+    shop = (body.get("total_shipping_price_set") or {}).get("shop_money")
+    off = [part["amount"] for line in lines for part in line.get("discount_allocations") or ()]
+    if shop is None or shop["currency_code"] != currency or not off:
+        return None
+    full = sum((Decimal(line["price"]) for line in lines), Decimal(0))
+    if Decimal(shop["amount"]) != full:
+        return None
+    left = full - sum((Decimal(part) for part in off), Decimal(0))
+    return money(decimal_text(padded(left, currency)), currency)
+
+
+def _lines(body: OrderIn, applications: Sequence[DiscountApplicationIn], currency: str) -> list[Values]:
     lines = body.get("line_items") or ()
-    applications = body.get("discount_applications") or ()
     fulfilled: dict[int, int] = {}
     for item in body.get("fulfillments") or ():
         if item.get("status") == "success":
@@ -204,7 +226,7 @@ def _line(line: LineIn, applications: Sequence[DiscountApplicationIn], currency:
     if allocations := get("discount_allocations"):
         values["discounts"] = _discounts(allocations, applications, currency)
     if taxes := get("tax_lines"):
-        values["taxes"] = _taxes(taxes, currency)
+        values["taxes"] = tax_lines(taxes, currency)
     if properties := get("properties"):
         values["properties"] = attributes(properties)
     return values
@@ -229,16 +251,17 @@ def _count(
         values["fulfilled"] = sent
 
 
-def _carriage(line: ShippingLineIn, body: OrderIn, currency: str) -> Values:
+def carriage(line: ShippingLineIn, applications: Sequence[DiscountApplicationIn], currency: str) -> Values:
+    """A shipping line."""
     values: Values = {
         "title": line.get("title"),
         "code": line.get("code"),
         "price": money(line["price"], currency),
     }
     if allocations := line.get("discount_allocations"):
-        values["discounts"] = _discounts(allocations, body.get("discount_applications") or (), currency)
+        values["discounts"] = _discounts(allocations, applications, currency)
     if taxes := line.get("tax_lines"):
-        values["taxes"] = _taxes(taxes, currency)
+        values["taxes"] = tax_lines(taxes, currency)
     return values
 
 
@@ -246,7 +269,8 @@ def _there(line: ShippingLineIn) -> bool:
     return not line.get("is_removed")
 
 
-def _taxes(taxes: Sequence[TaxLineIn] | None, currency: str) -> list[Values]:
+def tax_lines(taxes: Sequence[TaxLineIn] | None, currency: str) -> list[Values]:
+    """Taxes."""
     return [
         {
             "title": tax.get("title"),

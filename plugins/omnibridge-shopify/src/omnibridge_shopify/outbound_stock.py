@@ -5,7 +5,7 @@ from __future__ import annotations
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Snapshot
 from omnibridge.errors import Permanent
 from omnibridge.model import InventoryLevel, Ref
-from omnibridge_shopify.documents import INVENTORY_LEVEL, INVENTORY_SET
+from omnibridge_shopify.documents_goods import INVENTORY_LEVEL, INVENTORY_SET
 from omnibridge_shopify.goods import inventory_id
 from omnibridge_shopify.graphql import Json, ask, change, problems
 from omnibridge_shopify.parts import gid

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from omnibridge.model import Money, Ref, minor_digits
+from omnibridge.model import Money, Ref, decimal_text, minor_digits
 from omnibridge_shopify.wire import AddressIn, AttributeIn, BagIn
 
 __all__ = [
@@ -72,10 +72,20 @@ def money(amount: str | Decimal, currency: str) -> Money | Values:
     """An amount for a model. What is none is left to the model to refuse, which says where it stands."""
     if isinstance(amount, str):
         try:
-            return Money.of(amount, currency)
-        except ValidationError:
+            return Money.of(amount if _usual(amount, currency) else _text(amount, currency), currency)
+        except (ValidationError, ArithmeticError):
             pass
     return {"amount": amount, "currency": currency}
+
+
+def _usual(amount: str, currency: str) -> bool:
+    """Whether the text has the digits of its currency, as nearly all have."""
+    digits = minor_digits(currency)
+    return amount[-digits - 1 : -digits] == "." if digits else "." not in amount
+
+
+def _text(amount: str, currency: str) -> str:
+    return decimal_text(padded(Decimal(amount), currency))
 
 
 def bag(body: BagIn | None, currency: str) -> Money | Values | None:
@@ -87,12 +97,16 @@ def bag(body: BagIn | None, currency: str) -> Money | Values | None:
 
 
 def padded(amount: Decimal, currency: str) -> Decimal:
-    """An amount with at least the currency's usual digits: text has them, JSON numbers and GraphQL drop zeros."""
-    exponent = amount.as_tuple().exponent
+    """An amount with the currency's usual digits, and with more only where they say something.
+
+    Text has them; JSON numbers and GraphQL drop zeros, and GraphQL writes yen with one (`23600.0`).
+    """
     digits = minor_digits(currency)
-    if isinstance(exponent, int) and exponent > -digits and amount.adjusted() < _ORDINARY:
-        return amount.quantize(Decimal(1).scaleb(-digits))
-    return amount
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent == -digits or amount.adjusted() >= _ORDINARY:
+        return amount
+    usual = amount.quantize(Decimal(1).scaleb(-digits))
+    return usual if usual == amount else amount
 
 
 def split_tags(tags: str | None) -> list[str]:

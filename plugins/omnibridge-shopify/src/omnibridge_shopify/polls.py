@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from omnibridge.connector import Cursor, Http, Lookup, Observation, Poll
-from omnibridge_shopify.documents import CUSTOMERS, ORDERS, Document
+from omnibridge_shopify.carts import observe_cart, whole_cart
+from omnibridge_shopify.document import Document
+from omnibridge_shopify.documents import CUSTOMERS, ORDERS
+from omnibridge_shopify.documents_carts import CARTS
+from omnibridge_shopify.documents_goods import LOCATIONS, PRODUCTS
 from omnibridge_shopify.graphql import Json, ask
 from omnibridge_shopify.parts import gid_number
 from omnibridge_shopify.reads import observe_customer
+from omnibridge_shopify.reads_goods import observe_location, observe_product, whole_product
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["OVERLAP", "POLLS"]
@@ -20,13 +25,21 @@ _REANCHOR = 20_000
 """Shopify pages through 25,000 records of one search; before that the search starts anew from where it is."""
 _REMEMBERED = 500
 
-Observe = Callable[[Shopify, Json], Sequence[Observation]]
+Observe = Callable[[Shopify, Json, Http], Awaitable[Sequence[Observation]]]
 
 
 async def _follow(
-    settings: Shopify, cursor: Cursor | None, http: Http, document: Document, connection: str, size: int, see: Observe
+    settings: Shopify,
+    cursor: Cursor | None,
+    http: Http,
+    document: Document,
+    connection: str,
+    size: int,
+    see: Observe,
+    *,
+    oldest_first: bool = True,
 ) -> None:
-    """Read every record changed since the cursor, oldest first, one commit a page.
+    """Read every record changed since the cursor, oldest first where Shopify can sort so, one commit a page.
 
     The cursor: `since` is where the search begins; `after` and `count` are set while its pages are read; `high` is the
     newest change seen; `seen` are the records of the overlap with the change at which they were reported, so that a
@@ -37,7 +50,8 @@ async def _follow(
     after: str | None = state.get("after")
     high: str | None = state.get("high") or since
     count = int(state.get("count") or 0)
-    seen: dict[str, str] = dict(state.get("seen") or {})
+    known: dict[str, str] = dict(state.get("seen") or {})
+    seen = dict(known)
     while True:
         query = f"updated_at:>='{since}'" if since else None
         data = await ask(settings, http, document, {"first": size, "after": after, "query": query})
@@ -45,8 +59,8 @@ async def _follow(
         page: Json = data[connection]["pageInfo"]
         fresh: list[Observation] = []
         for node in nodes:
-            if seen.get(node["id"]) != node["updatedAt"]:
-                fresh.extend(see(settings, node))
+            if node["updatedAt"] not in (known.get(node["id"]), seen.get(node["id"])):
+                fresh.extend(await see(settings, node, http))
                 seen[node["id"]] = node["updatedAt"]
             high = max(high or node["updatedAt"], node["updatedAt"], key=_instant)
         count += len(nodes)
@@ -54,7 +68,12 @@ async def _follow(
         ended = not page["hasNextPage"] or not page["endCursor"] or page["endCursor"] == after
         if ended:
             since = _back(since, high)
-        elif count >= _REANCHOR and high is not None and (since is None or _instant(high) > _instant(since)):
+        elif (
+            oldest_first
+            and count >= _REANCHOR
+            and high is not None
+            and (since is None or _instant(high) > _instant(since))
+        ):
             since, after, count = high, None, 0
         else:
             after = page["endCursor"]
@@ -90,22 +109,62 @@ def _recent(seen: dict[str, str], high: str | None) -> dict[str, str]:
     return dict(kept[-_REMEMBERED:])
 
 
-def _order_lookup(settings: Shopify, node: Json) -> Sequence[Observation]:
+async def _order(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
     """An order costs too many points to be read ten at a time, so each is looked up."""
     return (Lookup("order", gid_number(node["id"])),)
 
 
+async def _customer(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
+    return observe_customer(settings, node)
+
+
+async def _product(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
+    return observe_product(settings, await whole_product(settings, http, node))
+
+
+async def _cart(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
+    return observe_cart(settings, await whole_cart(settings, http, node))
+
+
 async def poll_orders(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
     """Which orders changed; of the last sixty days only, unless the app has the scope `read_all_orders`."""
-    await _follow(settings, cursor, http, ORDERS, "orders", 100, _order_lookup)
+    await _follow(settings, cursor, http, ORDERS, "orders", 100, _order)
 
 
 async def poll_customers(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
     """Which customers changed, with their consents and tags."""
-    await _follow(settings, cursor, http, CUSTOMERS, "customers", 40, observe_customer)
+    await _follow(settings, cursor, http, CUSTOMERS, "customers", 40, _customer)
+
+
+async def poll_products(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
+    """Which products changed, with their variants and prices."""
+    await _follow(settings, cursor, http, PRODUCTS, "products", 10, _product)
+
+
+async def poll_carts(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
+    """Which checkouts changed that did not become an order at once. Shopify cannot sort them by their last change."""
+    await _follow(settings, cursor, http, CARTS, "abandonedCheckouts", 10, _cart, oldest_first=False)
+
+
+async def poll_locations(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
+    """Every location, active or not: there are few, and they cannot be asked for by their last change."""
+    after: str | None = (cursor or {}).get("after")
+    while True:
+        data = await ask(settings, http, LOCATIONS, {"first": 50, "after": after})
+        page: Json = data["locations"]["pageInfo"]
+        seen = [each for node in data["locations"]["nodes"] for each in observe_location(node)]
+        ended = not page["hasNextPage"] or page["endCursor"] in (None, after)
+        after = page["endCursor"]
+        read = (await http.now()).date().isoformat()
+        await http.emit(seen, {"read": read} if ended else {"read": read, "after": after})
+        if ended:
+            return
 
 
 POLLS: tuple[Poll[Shopify], ...] = (
     Poll(name="orders", every=timedelta(minutes=5), run=poll_orders),
     Poll(name="customers", every=timedelta(minutes=15), run=poll_customers),
+    Poll(name="carts", every=timedelta(minutes=15), run=poll_carts),
+    Poll(name="products", every=timedelta(minutes=30), run=poll_products),
+    Poll(name="locations", every=timedelta(days=1), run=poll_locations),
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from omnibridge.connector import Http, Lookup, Observation, Snapshot
 from omnibridge.errors import Permanent
-from omnibridge.model import decimal_text
 from omnibridge_shopify import wire
+from omnibridge_shopify.carts import read_cart
 from omnibridge_shopify.customers import customer
 from omnibridge_shopify.documents import (
     CUSTOMER,
@@ -16,11 +15,23 @@ from omnibridge_shopify.documents import (
     ORDER,
     ORDER_LINES,
     REFUND_LINES,
-    Document,
 )
 from omnibridge_shopify.graphql import Json, ask
+from omnibridge_shopify.nodes import (
+    address_body,
+    amount,
+    bag_body,
+    lower,
+    number,
+    pairs,
+    person_body,
+    taxes_body,
+)
 from omnibridge_shopify.orders import order
-from omnibridge_shopify.parts import Values, gid, gid_number, padded
+from omnibridge_shopify.pages import rest
+from omnibridge_shopify.parts import Values, gid, gid_number
+from omnibridge_shopify.reads_goods import read_inventory, read_location, read_product
+from omnibridge_shopify.returns import read_return
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["customer_body", "observe_customer", "order_body", "read"]
@@ -42,45 +53,55 @@ _SHIPMENTS = frozenset(
 _FULFILMENTS = {"FULFILLED": "fulfilled", "RESTOCKED": "restocked"}
 
 
+Read = Callable[[Shopify, str, Http], Awaitable[Sequence[Observation]]]
+
+
 async def read(settings: Shopify, lookup: Lookup, http: Http) -> Sequence[Observation]:
-    """What a customer or an order is now; one that is no longer there is gone. Raises Permanent for another kind."""
-    if lookup.kind == "customer":
-        data = await ask(settings, http, CUSTOMER, {"id": gid("Customer", lookup.external_id)})
-        if data["customer"] is None:
-            return (Snapshot.gone("customer", lookup.external_id),)
-        return observe_customer(settings, data["customer"])
-    if lookup.kind == "order":
-        data = await ask(settings, http, ORDER, {"id": gid("Order", lookup.external_id)})
-        found: Json | None = data["order"]
-        if found is None:
-            return (Snapshot.gone("order", lookup.external_id),)
-        await _complete(settings, http, found)
-        return order(settings, wire.ORDER.validate_python(order_body(found)))
-    raise Permanent(f"no reader for {lookup.kind}", remedy="customers and orders can be read")
+    """What a record is now; one that is no longer there is gone. Raises Permanent for a kind that cannot be read."""
+    reader = _READERS.get(lookup.kind)
+    if reader is None:
+        raise Permanent(f"no reader for {lookup.kind}", remedy=f"these can be read: {', '.join(_READERS)}")
+    return await reader(settings, lookup.external_id, http)
+
+
+async def _read_customer(settings: Shopify, id_: str, http: Http) -> Sequence[Observation]:
+    data = await ask(settings, http, CUSTOMER, {"id": gid("Customer", id_)})
+    if data["customer"] is None:
+        return (Snapshot.gone("customer", id_),)
+    return observe_customer(settings, data["customer"])
+
+
+async def _read_order(settings: Shopify, id_: str, http: Http) -> Sequence[Observation]:
+    """An order and all that followed it, its returns too."""
+    data = await ask(settings, http, ORDER, {"id": gid("Order", id_)})
+    found: Json | None = data["order"]
+    if found is None:
+        return (Snapshot.gone("order", id_),)
+    await _complete(settings, http, found)
+    seen: list[Observation] = [*order(settings, wire.ORDER.validate_python(order_body(found)))]
+    for item in found["returns"]["nodes"]:
+        seen += await read_return(settings, gid_number(item["id"]), http)
+    return seen
+
+
+_READERS: Mapping[str, Read] = {
+    "customer": _read_customer,
+    "order": _read_order,
+    "return": read_return,
+    "cart": read_cart,
+    "product": read_product,
+    "inventory": read_inventory,
+    "location": read_location,
+}
 
 
 async def _complete(settings: Shopify, http: Http, node: Json) -> None:
     """Fetch what the pages inside an order left out."""
-    await _rest(settings, http, ORDER_LINES, node["id"], node, "lineItems")
+    await rest(settings, http, ORDER_LINES, node["id"], node, "lineItems")
     for item in node["fulfillments"]:
-        await _rest(settings, http, FULFILLMENT_LINES, item["id"], item, "fulfillmentLineItems")
+        await rest(settings, http, FULFILLMENT_LINES, item["id"], item, "fulfillmentLineItems")
     for item in node["refunds"]:
-        await _rest(settings, http, REFUND_LINES, item["id"], item, "refundLineItems")
-
-
-async def _rest(settings: Shopify, http: Http, document: Document, id_: str, holder: Json, name: str) -> None:
-    nodes: list[Json] = holder[name]["nodes"]
-    page: Json = holder[name]["pageInfo"]
-    while page["hasNextPage"]:
-        after = page["endCursor"]
-        data = await ask(settings, http, document, {"id": id_, "after": after})
-        owner: Json | None = next(iter(data.values()))
-        if owner is None:
-            return
-        nodes.extend(owner[name]["nodes"])
-        page = owner[name]["pageInfo"]
-        if page["endCursor"] == after:
-            return
+        await rest(settings, http, REFUND_LINES, item["id"], item, "refundLineItems")
 
 
 def observe_customer(settings: Shopify, node: Json) -> list[Snapshot]:
@@ -88,93 +109,30 @@ def observe_customer(settings: Shopify, node: Json) -> list[Snapshot]:
     return customer(settings, wire.CUSTOMER.validate_python(customer_body(node)))
 
 
-def _lower(value: str | None) -> str | None:
-    return value.lower() if value is not None else None
-
-
-def _number(node: Json | None) -> int | None:
-    return int(gid_number(node["id"])) if node is not None else None
-
-
-def _amount(pair: Json | None) -> str | None:
-    """The shop's amount, None where the pair is null."""
-    return _digits(pair["shopMoney"]) if pair is not None else None
-
-
-def _digits(money: Json) -> str:
-    return decimal_text(padded(Decimal(str(money["amount"])), money["currencyCode"]))
-
-
-def _bag(pair: Json | None) -> Values | None:
-    if pair is None:
-        return None
-    names = {"shopMoney": "shop_money", "presentmentMoney": "presentment_money"}
-    return {
-        ours: {"amount": _digits(pair[theirs]), "currency_code": pair[theirs]["currencyCode"]}
-        for theirs, ours in names.items()
-        if pair.get(theirs) is not None
-    }
-
-
-def _address(node: Json | None) -> Values | None:
-    if node is None:
-        return None
-    plain = ("name", "company", "address1", "address2", "city", "province", "zip", "country", "phone")
-    return {
-        **{name: node[name] for name in plain},
-        "province_code": node["provinceCode"],
-        "country_code": node["countryCodeV2"],
-    }
-
-
-def _person(node: Json) -> Values:
-    email: Json | None = node["defaultEmailAddress"]
-    phone: Json | None = node["defaultPhoneNumber"]
-    return {
-        "id": _number(node),
-        "email": email["emailAddress"] if email else None,
-        "phone": phone["phoneNumber"] if phone else None,
-        "first_name": node["firstName"],
-        "last_name": node["lastName"],
-        "note": node["note"],
-        "verified_email": node["verifiedEmail"],
-        "created_at": node["createdAt"],
-        "updated_at": node["updatedAt"],
-    }
-
-
 def _consent(node: Json) -> Values:
     said: Values = {
-        "state": _lower(node["marketingState"]),
-        "opt_in_level": _lower(node["marketingOptInLevel"]),
+        "state": lower(node["marketingState"]),
+        "opt_in_level": lower(node["marketingOptInLevel"]),
         "consent_updated_at": node["marketingUpdatedAt"],
     }
     if "marketingCollectedFrom" in node:
-        said["consent_collected_from"] = _lower(node["marketingCollectedFrom"])
+        said["consent_collected_from"] = lower(node["marketingCollectedFrom"])
     return said
 
 
 def customer_body(node: Json) -> Values:
     """A `Customer` of GraphQL in the shape of a webhook body, tags and consents included."""
-    body = _person(node)
-    body["state"] = _lower(node["state"])
+    body = person_body(node)
+    body["state"] = lower(node["state"])
     body["tax_exempt"] = node["taxExempt"]
     body["tags"] = ", ".join(node["tags"])
-    body["default_address"] = _address(node["defaultAddress"])
-    body["addresses"] = [_address(item) for item in node["addressesV2"]["nodes"]]
+    body["default_address"] = address_body(node["defaultAddress"])
+    body["addresses"] = [address_body(item) for item in node["addressesV2"]["nodes"]]
     if node["defaultEmailAddress"]:
         body["email_marketing_consent"] = _consent(node["defaultEmailAddress"])
     if node["defaultPhoneNumber"]:
         body["sms_marketing_consent"] = _consent(node["defaultPhoneNumber"])
     return body
-
-
-def _pairs(nodes: Sequence[Json]) -> list[Values]:
-    return [{"name": item["key"], "value": item["value"]} for item in nodes]
-
-
-def _taxes(nodes: Sequence[Json]) -> list[Values]:
-    return [{"title": tax["title"], "rate": tax["rate"], "price": _amount(tax["priceSet"])} for tax in nodes]
 
 
 def _allocations(nodes: Sequence[Json], applications: list[Values]) -> list[Values]:
@@ -183,20 +141,20 @@ def _allocations(nodes: Sequence[Json], applications: list[Values]) -> list[Valu
         said: Json = node["discountApplication"]
         applications.append({"code": said.get("code"), "title": said.get("title")})
         found.append(
-            {"amount": _amount(node["allocatedAmountSet"]), "discount_application_index": len(applications) - 1}
+            {"amount": amount(node["allocatedAmountSet"]), "discount_application_index": len(applications) - 1}
         )
     return found
 
 
 def _transaction(node: Json) -> Values:
     return {
-        "id": _number(node),
-        "parent_id": _number(node["parentTransaction"]),
-        "location_id": _number(node["location"]),
-        "kind": _lower(node["kind"]),
-        "status": _lower(node["status"]),
+        "id": number(node),
+        "parent_id": number(node["parentTransaction"]),
+        "location_id": number(node["location"]),
+        "kind": lower(node["kind"]),
+        "status": lower(node["status"]),
         "gateway": node["gateway"],
-        "amount": _amount(node["amountSet"]),
+        "amount": amount(node["amountSet"]),
         "currency": node["amountSet"]["shopMoney"]["currencyCode"],
         "created_at": node["createdAt"],
         "processed_at": node["processedAt"],
@@ -207,15 +165,15 @@ def _fulfillment(node: Json) -> Values:
     display = node["displayStatus"]
     tracking: list[Json] = node["trackingInfo"]
     return {
-        "id": _number(node),
-        "status": _lower(node["status"]),
-        "shipment_status": _lower(display) if display in _SHIPMENTS else None,
-        "location_id": _number(node["location"]),
+        "id": number(node),
+        "status": lower(node["status"]),
+        "shipment_status": lower(display) if display in _SHIPMENTS else None,
+        "location_id": number(node["location"]),
         "tracking_company": next((item["company"] for item in tracking), None),
         "tracking_numbers": [item["number"] for item in tracking if item["number"]],
         "tracking_urls": [item["url"] for item in tracking if item["url"]],
         "line_items": [
-            {"id": _number(item["lineItem"]), "sku": item["lineItem"]["sku"], "quantity": item["quantity"] or 0}
+            {"id": number(item["lineItem"]), "sku": item["lineItem"]["sku"], "quantity": item["quantity"] or 0}
             for item in node["fulfillmentLineItems"]["nodes"]
         ],
         "created_at": node["createdAt"],
@@ -225,18 +183,19 @@ def _fulfillment(node: Json) -> Values:
 
 def _refund(node: Json) -> Values:
     return {
-        "id": _number(node),
+        "id": number(node),
         "note": node["note"],
+        "return": {"id": number(node["return"])} if node["return"] else None,
         "created_at": node["createdAt"],
         "refund_line_items": [
             {
-                "line_item_id": _number(item["lineItem"]),
+                "line_item_id": number(item["lineItem"]),
                 "line_item": {"sku": item["lineItem"]["sku"]},
-                "location_id": _number(item["location"]),
+                "location_id": number(item["location"]),
                 "quantity": item["quantity"],
-                "restock_type": _lower(item["restockType"]),
-                "subtotal": _amount(item["subtotalSet"]),
-                "total_tax": _amount(item["totalTaxSet"]),
+                "restock_type": lower(item["restockType"]),
+                "subtotal": amount(item["subtotalSet"]),
+                "total_tax": amount(item["totalTaxSet"]),
             }
             for item in node["refundLineItems"]["nodes"]
         ],
@@ -246,17 +205,17 @@ def _refund(node: Json) -> Values:
 
 def _line(node: Json, applications: list[Values]) -> Values:
     return {
-        "id": _number(node),
+        "id": number(node),
         "name": node["name"],
         "sku": node["sku"],
-        "product_id": _number(node["product"]),
-        "variant_id": _number(node["variant"]),
+        "product_id": number(node["product"]),
+        "variant_id": number(node["variant"]),
         "quantity": node["quantity"],
         "current_quantity": node["currentQuantity"],
-        "price": _amount(node["originalUnitPriceSet"]),
+        "price": amount(node["originalUnitPriceSet"]),
         "gift_card": node["isGiftCard"],
-        "properties": _pairs(node["customAttributes"]),
-        "tax_lines": _taxes(node["taxLines"]),
+        "properties": pairs(node["customAttributes"]),
+        "tax_lines": taxes_body(node["taxLines"]),
         "discount_allocations": _allocations(node["discountAllocations"], applications),
     }
 
@@ -278,18 +237,18 @@ def order_body(node: Json) -> Values:
             "title": item["title"],
             "code": item["code"],
             "is_removed": item["isRemoved"],
-            "price": _amount(item["originalPriceSet"]),
-            "tax_lines": _taxes(item["taxLines"]),
+            "price": amount(item["originalPriceSet"]),
+            "tax_lines": taxes_body(item["taxLines"]),
             "discount_allocations": _allocations(item["discountAllocations"], applications),
         }
         for item in node["shippingLines"]["nodes"]
     ]
     return {
-        "id": _number(node),
+        "id": number(node),
         "name": node["name"],
         "currency": node["currencyCode"],
         "presentment_currency": node["presentmentCurrencyCode"],
-        "financial_status": _lower(node["displayFinancialStatus"]),
+        "financial_status": lower(node["displayFinancialStatus"]),
         "fulfillment_status": _fulfilment_status(node),
         "email": node["email"],
         "phone": node["phone"],
@@ -301,29 +260,29 @@ def order_body(node: Json) -> Values:
         "confirmation_number": node["confirmationNumber"],
         "customer_locale": node["customerLocale"],
         "payment_gateway_names": node["paymentGatewayNames"],
-        "cancel_reason": _lower(node["cancelReason"]),
+        "cancel_reason": lower(node["cancelReason"]),
         "test": node["test"],
         "taxes_included": node["taxesIncluded"],
-        "location_id": _number(node["retailLocation"]),
-        "note_attributes": _pairs(node["customAttributes"]),
-        "total_price": _amount(node["totalPriceSet"]),
-        "total_price_set": _bag(node["totalPriceSet"]),
-        "subtotal_price": _amount(node["subtotalPriceSet"]),
-        "total_discounts": _amount(node["totalDiscountsSet"]),
-        "total_tax": _amount(node["totalTaxSet"]),
-        "total_tip_received": _amount(node["totalTipReceivedSet"]),
-        "total_outstanding": _amount(node["totalOutstandingSet"]),
-        "current_total_price": _amount(node["currentTotalPriceSet"]),
-        "total_shipping_price_set": _bag(node["totalShippingPriceSet"]),
-        "original_total_duties_set": _bag(node["originalTotalDutiesSet"]),
-        "original_total_additional_fees_set": _bag(node["originalTotalAdditionalFeesSet"]),
-        "total_cash_rounding_payment_adjustment_set": _bag(node["totalCashRoundingAdjustment"]["paymentSet"]),
-        "billing_address": _address(node["billingAddress"]),
-        "shipping_address": _address(node["shippingAddress"]),
-        "customer": _person(node["customer"]) if node["customer"] else None,
+        "location_id": number(node["retailLocation"]),
+        "note_attributes": pairs(node["customAttributes"]),
+        "total_price": amount(node["totalPriceSet"]),
+        "total_price_set": bag_body(node["totalPriceSet"]),
+        "subtotal_price": amount(node["subtotalPriceSet"]),
+        "total_discounts": amount(node["totalDiscountsSet"]),
+        "total_tax": amount(node["totalTaxSet"]),
+        "total_tip_received": amount(node["totalTipReceivedSet"]),
+        "total_outstanding": amount(node["totalOutstandingSet"]),
+        "current_total_price": amount(node["currentTotalPriceSet"]),
+        "total_shipping_price_set": bag_body(node["totalShippingPriceSet"]),
+        "original_total_duties_set": bag_body(node["originalTotalDutiesSet"]),
+        "original_total_additional_fees_set": bag_body(node["originalTotalAdditionalFeesSet"]),
+        "total_cash_rounding_payment_adjustment_set": bag_body(node["totalCashRoundingAdjustment"]["paymentSet"]),
+        "billing_address": address_body(node["billingAddress"]),
+        "shipping_address": address_body(node["shippingAddress"]),
+        "customer": person_body(node["customer"]) if node["customer"] else None,
         "line_items": lines,
         "shipping_lines": shipping,
-        "tax_lines": _taxes(node["taxLines"]),
+        "tax_lines": taxes_body(node["taxLines"]),
         "discount_applications": applications,
         "fulfillments": [_fulfillment(item) for item in node["fulfillments"]],
         "refunds": [_refund(item) for item in node["refunds"]],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Unpack
 
 from omnibridge.connector import (
@@ -18,7 +18,8 @@ from omnibridge.connector import (
 from omnibridge.errors import InvalidMessage
 from omnibridge_shopify.documents import DOCUMENTS
 from omnibridge_shopify.graphql import Json
-from omnibridge_shopify.sandbox_bodies import Terms, local, make_order, make_refund
+from omnibridge_shopify.sandbox_after import make_refund
+from omnibridge_shopify.sandbox_bodies import ITEMS, Item, Terms, make_order
 from omnibridge_shopify.sandbox_records import Records, Refused
 from omnibridge_shopify.settings import API_VERSION, Shopify
 
@@ -68,7 +69,7 @@ class ShopifySandbox(Sandbox):
     """One shop with one app. It knows the connector's own documents by their operation names and answers no others.
 
     Every change puts a webhook into `outbox` for each subscription of its topic, and for `webhook_url` when it is set.
-    `records()` shows customers, orders, stock levels and subscriptions. `restore` is the plan: points a second.
+    `records()` shows all that it holds. `restore` is the plan: points a second.
     """
 
     def __init__(
@@ -163,44 +164,19 @@ class ShopifySandbox(Sandbox):
         """Money goes back for some of a line: `refunds/create` and `orders/updated` go out; the refund's body."""
         body: Json = self.store.orders[order_id]
         made = make_refund(body, line, quantity, at=self.now(), restock_type=restock_type)
-        body["refunds"].append(made)
-        body["line_items"][line]["current_quantity"] -= quantity
-        body["financial_status"] = "partially_refunded"
-        self._touch_order(body)
-        self._announce("refunds/create", "REFUNDS_CREATE", made)
-        self._announce("orders/updated", "ORDERS_UPDATED", body)
-        return made
+        return self.store.after.refund(body, made)
 
     def fulfil(self, order_id: int) -> Json:
-        """Everything is shipped: `fulfillments/create` and `orders/updated` go out; the fulfilment's body."""
-        body: Json = self.store.orders[order_id]
-        made: Json = {
-            "id": order_id * 10,
-            "order_id": order_id,
-            "status": "success",
-            "shipment_status": None,
-            "service": "manual",
-            "location_id": 777,
-            "tracking_company": "Carrier",
-            "tracking_number": "TRACK1",
-            "tracking_numbers": ["TRACK1"],
-            "tracking_url": "https://track.example.com/TRACK1",
-            "tracking_urls": ["https://track.example.com/TRACK1"],
-            "created_at": local(self.now()),
-            "updated_at": local(self.now()),
-            "line_items": [
-                {"id": item["id"], "sku": item["sku"], "quantity": item["quantity"]} for item in body["line_items"]
-            ],
-        }
-        body["fulfillments"].append(made)
-        body["fulfillment_status"] = "fulfilled"
-        self._touch_order(body)
-        self._announce("fulfillments/create", "FULFILLMENTS_CREATE", made)
-        self._announce("orders/updated", "ORDERS_UPDATED", body)
-        return made
+        """What remains is shipped: `fulfillments/create` and `orders/updated` go out; the fulfilment's body."""
+        return self.store.after.fulfil(self.store.orders[order_id])
 
-    def _touch_order(self, body: Json) -> None:
-        body["updated_at"] = local(max(self.now(), datetime.fromisoformat(body["updated_at"]) + timedelta(seconds=1)))
+    def send_back(self, order_id: int, line: int = 0, quantity: int = 1, **said: str) -> Json:
+        """A buyer asks to send goods back: `returns/request` goes out; the `Return`."""
+        return self.store.returns.request(self.store.orders[order_id], line, quantity, **said)
+
+    def begin_checkout(self, customer: Mapping[str, str] | None = None, items: Sequence[Item] = ITEMS) -> Json:
+        """A buyer comes to the checkout and leaves it open: `checkouts/create` goes out; its body."""
+        return self.store.carts.begin(customer, items)
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -275,5 +251,5 @@ class ShopifySandbox(Sandbox):
         self._tokens.clear()
 
     def records(self) -> Mapping[str, list[Json]]:
-        """The shop's customers, orders, stock levels and webhook subscriptions."""
+        """All that the shop holds, by kind."""
         return self.store.tables()

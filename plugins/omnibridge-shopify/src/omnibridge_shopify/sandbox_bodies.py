@@ -7,9 +7,10 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TypedDict
 
+from omnibridge.model import minor_digits
 from omnibridge_shopify.graphql import Json
 
-__all__ = ["Item", "Terms", "local", "make_order", "make_refund", "pair"]
+__all__ = ["ITEMS", "Item", "Terms", "buyer_body", "local", "make_order", "pair", "tax_in", "tax_line", "text"]
 
 _OFFSET = timezone(timedelta(hours=1))
 _RATE = Decimal("0.25")
@@ -26,12 +27,21 @@ class Item(TypedDict):
 
 
 class Terms(TypedDict, total=False):
-    """What a made-up order may be told: further keyword arguments of `make_order`."""
+    """What a made-up order may be told: further keyword arguments of `make_order`.
+
+    `discount` is a code on the first line, `order_discount` is spread over all lines, `shipping_discount` is a code on
+    the carriage. `cash_rounding` is what a till rounds the total by.
+    """
 
     items: Sequence[Item]
     currency: str
     financial_status: str
     discount: Decimal
+    order_discount: Decimal
+    shipping: Decimal
+    shipping_discount: Decimal
+    cash_rounding: Decimal
+    taxes_included: bool
     source_identifier: str | None
 
 
@@ -46,17 +56,28 @@ def local(at: datetime) -> str:
     return at.astimezone(_OFFSET).replace(microsecond=0).isoformat()
 
 
+def text(amount: Decimal, currency: str) -> str:
+    """An amount as bodies write it: with the digits of its currency, `23600` in JPY."""
+    return f"{amount:.{minor_digits(currency)}f}"
+
+
 def pair(amount: Decimal, currency: str) -> Json:
     """An amount in both currencies, which are the same here."""
-    money = {"amount": f"{amount:.2f}", "currency_code": currency}
+    money = {"amount": text(amount, currency), "currency_code": currency}
     return {"shop_money": money, "presentment_money": dict(money)}
 
 
-def _tax(amount: Decimal, currency: str) -> Json:
-    tax = amount * _RATE / (1 + _RATE)
+def tax_in(amount: Decimal, *, included: bool = True) -> Decimal:
+    """The tax in an amount, or on it; not rounded."""
+    return amount * _RATE / (1 + _RATE) if included else amount * _RATE
+
+
+def tax_line(amount: Decimal, currency: str, *, included: bool = True) -> Json:
+    """The tax line of an amount that has it inside, or has not."""
+    tax = tax_in(amount, included=included)
     return {
         "channel_liable": False,
-        "price": f"{tax:.2f}",
+        "price": text(tax, currency),
         "price_set": pair(tax, currency),
         "rate": 0.25,
         "title": "VAT",
@@ -83,11 +104,21 @@ def _address(customer: Mapping[str, str]) -> Json:
     }
 
 
-def _line(number: int, index: int, item: Item, currency: str, reduced: Decimal) -> Json:
+def _allocation(amount: Decimal, currency: str, application: int) -> Json:
+    return {
+        "amount": text(amount, currency),
+        "amount_set": pair(amount, currency),
+        "discount_application_index": application,
+    }
+
+
+def _line(
+    number: int, index: int, item: Item, currency: str, reduced: Sequence[tuple[int, Decimal]], *, included: bool
+) -> Json:
     id_ = number * 100 + index
     price = Decimal(item["price"])
     title, _, variant = item["title"].partition(" - ")
-    left = price * item["quantity"] - reduced
+    left = price * item["quantity"] - sum((amount for _, amount in reduced), Decimal(0))
     return {
         "id": id_,
         "admin_graphql_api_id": f"gid://shopify/LineItem/{id_}",
@@ -99,7 +130,7 @@ def _line(number: int, index: int, item: Item, currency: str, reduced: Decimal) 
         "gift_card": False,
         "grams": 250,
         "name": item["title"],
-        "price": f"{price:.2f}",
+        "price": text(price, currency),
         "price_set": pair(price, currency),
         "product_exists": True,
         "product_id": 9_100_000_000_000 + index,
@@ -109,23 +140,20 @@ def _line(number: int, index: int, item: Item, currency: str, reduced: Decimal) 
         "sku": item["sku"],
         "taxable": True,
         "title": title,
-        "total_discount": "0.00",
+        "total_discount": text(Decimal(0), currency),
         "total_discount_set": pair(Decimal(0), currency),
         "variant_id": 50_400_000_000_000 + index,
         "variant_inventory_management": "shopify",
         "variant_title": variant or None,
         "vendor": _UNTITLED,
-        "tax_lines": [_tax(left, currency)],
+        "tax_lines": [tax_line(left, currency, included=included)],
         "duties": [],
-        "discount_allocations": [
-            {"amount": f"{reduced:.2f}", "amount_set": pair(reduced, currency), "discount_application_index": 0}
-        ]
-        if reduced
-        else [],
+        "discount_allocations": [_allocation(amount, currency, where) for where, amount in reduced],
     }
 
 
-def _buyer(customer: Mapping[str, str], at: datetime, currency: str) -> Json:
+def buyer_body(customer: Mapping[str, str], at: datetime, currency: str) -> Json:
+    """A customer as orders and checkouts have one."""
     id_ = int(customer["id"])
     return {
         "id": id_,
@@ -147,6 +175,40 @@ def _buyer(customer: Mapping[str, str], at: datetime, currency: str) -> Json:
     }
 
 
+def _application(amount: Decimal, currency: str, target: str, **named: str) -> Json:
+    return {
+        "target_type": target,
+        "type": "discount_code" if "code" in named else "manual",
+        "value": text(amount, currency),
+        "value_type": "fixed_amount",
+        "allocation_method": "across",
+        "target_selection": "all",
+        **named,
+    }
+
+
+def _discounts(
+    gross: Sequence[Decimal], currency: str, first: Decimal, spread: Decimal, carriage: Decimal
+) -> tuple[list[list[tuple[int, Decimal]]], list[Json]]:
+    """What is taken off each line, by the index of its application, and the applications, that of the carriage last."""
+    cuts: list[list[tuple[int, Decimal]]] = [[] for _ in gross]
+    applications: list[Json] = []
+    if first:
+        cuts[0].append((0, first))
+        applications.append(_application(first, currency, "line_item", code="WELCOME"))
+    if spread:
+        left = spread
+        for index, amount in enumerate(gross):
+            last = index == len(gross) - 1
+            share = left if last else Decimal(text(spread * amount / sum(gross, Decimal(0)), currency))
+            cuts[index].append((len(applications), share))
+            left -= share
+        applications.append(_application(spread, currency, "line_item", title="Loyal"))
+    if carriage:
+        applications.append(_application(carriage, currency, "shipping_line", code="FREESHIP"))
+    return cuts, applications
+
+
 def make_order(
     number: int,
     *,
@@ -156,18 +218,24 @@ def make_order(
     currency: str = "DKK",
     financial_status: str = "paid",
     discount: Decimal = Decimal("10.00"),
+    order_discount: Decimal = Decimal(0),
+    shipping: Decimal = Decimal("39.00"),
+    shipping_discount: Decimal = Decimal(0),
+    cash_rounding: Decimal = Decimal(0),
+    taxes_included: bool = True,
     source_identifier: str | None = None,
 ) -> Json:
-    """The body of `orders/create`, about 8 kB, of an order with tax inside its prices; `number` makes its ids.
+    """The body of `orders/create`, about 8 kB; `number` makes its ids, the rest is told by `Terms`.
 
-    `customer` has `id` (digits), `email`, `phone`, `first_name`, `last_name`; None is a sale to nobody known. The
-    `discount` is one code on the first line.
+    `customer` has `id` (digits), `email`, `phone`, `first_name`, `last_name`; None is a sale to nobody known.
     """
-    shipping = Decimal("39.00")
-    gross = sum((Decimal(item["price"]) * item["quantity"] for item in items), Decimal(0))
-    subtotal = gross - discount
-    total = subtotal + shipping
-    tax = total * _RATE / (1 + _RATE)
+    gross = [Decimal(item["price"]) * item["quantity"] for item in items]
+    cuts, applications = _discounts(gross, currency, discount, order_discount, shipping_discount)
+    subtotal = sum(gross, Decimal(0)) - discount - order_discount
+    carriage = shipping - shipping_discount
+    reduced = discount + order_discount + shipping_discount
+    tax = Decimal(text(tax_in(subtotal + carriage, included=taxes_included), currency))
+    total = subtotal + carriage + cash_rounding + (0 if taxes_included else tax)
     id_ = 6_200_000_000_000 + number
     nothing = pair(Decimal(0), currency)
     person = customer or {}
@@ -197,20 +265,20 @@ def make_order(
         "contact_email": person.get("email"),
         "created_at": local(at),
         "currency": currency,
-        "current_shipping_price_set": pair(shipping, currency),
-        "current_subtotal_price": f"{subtotal:.2f}",
+        "current_shipping_price_set": pair(carriage, currency),
+        "current_subtotal_price": text(subtotal, currency),
         "current_subtotal_price_set": pair(subtotal, currency),
         "current_total_additional_fees_set": None,
-        "current_total_discounts": f"{discount:.2f}",
-        "current_total_discounts_set": pair(discount, currency),
+        "current_total_discounts": text(reduced, currency),
+        "current_total_discounts_set": pair(reduced, currency),
         "current_total_duties_set": None,
-        "current_total_price": f"{total:.2f}",
+        "current_total_price": text(total, currency),
         "current_total_price_set": pair(total, currency),
-        "current_total_tax": f"{tax:.2f}",
+        "current_total_tax": text(tax, currency),
         "current_total_tax_set": pair(tax, currency),
         "customer_locale": "da-DK",
         "device_id": None,
-        "discount_codes": [{"code": "WELCOME", "amount": f"{discount:.2f}", "type": "fixed_amount"}]
+        "discount_codes": [{"code": "WELCOME", "amount": text(discount, currency), "type": "fixed_amount"}]
         if discount
         else [],
         "duties_included": False,
@@ -241,48 +309,36 @@ def make_order(
         "source_identifier": source_identifier,
         "source_name": "web",
         "source_url": None,
-        "subtotal_price": f"{subtotal:.2f}",
+        "subtotal_price": text(subtotal, currency),
         "subtotal_price_set": pair(subtotal, currency),
         "tags": "",
         "tax_exempt": False,
-        "tax_lines": [_tax(total, currency)],
-        "taxes_included": True,
+        "tax_lines": [tax_line(subtotal + carriage, currency, included=taxes_included)],
+        "taxes_included": taxes_included,
         "test": False,
         "token": f"{number:032x}",
-        "total_cash_rounding_payment_adjustment_set": nothing,
+        "total_cash_rounding_payment_adjustment_set": pair(cash_rounding, currency),
         "total_cash_rounding_refund_adjustment_set": nothing,
-        "total_discounts": f"{discount:.2f}",
-        "total_discounts_set": pair(discount, currency),
-        "total_line_items_price": f"{gross:.2f}",
-        "total_line_items_price_set": pair(gross, currency),
-        "total_outstanding": "0.00" if financial_status == "paid" else f"{total:.2f}",
-        "total_price": f"{total:.2f}",
+        "total_discounts": text(reduced, currency),
+        "total_discounts_set": pair(reduced, currency),
+        "total_line_items_price": text(sum(gross, Decimal(0)), currency),
+        "total_line_items_price_set": pair(sum(gross, Decimal(0)), currency),
+        "total_outstanding": text(Decimal(0), currency) if financial_status == "paid" else text(total, currency),
+        "total_price": text(total, currency),
         "total_price_set": pair(total, currency),
         "total_shipping_price_set": pair(shipping, currency),
-        "total_tax": f"{tax:.2f}",
+        "total_tax": text(tax, currency),
         "total_tax_set": pair(tax, currency),
-        "total_tip_received": "0.00",
+        "total_tip_received": text(Decimal(0), currency),
         "total_weight": 1000,
         "updated_at": local(at),
         "user_id": None,
         "billing_address": _address(person) if customer else None,
-        "customer": _buyer(customer, at, currency) if customer else None,
-        "discount_applications": [
-            {
-                "target_type": "line_item",
-                "type": "discount_code",
-                "value": f"{discount:.2f}",
-                "value_type": "fixed_amount",
-                "allocation_method": "across",
-                "target_selection": "all",
-                "code": "WELCOME",
-            }
-        ]
-        if discount
-        else [],
+        "customer": buyer_body(customer, at, currency) if customer else None,
+        "discount_applications": applications,
         "fulfillments": [],
         "line_items": [
-            _line(number, index, item, currency, discount if index == 0 else Decimal(0))
+            _line(number, index, item, currency, cuts[index], included=taxes_included)
             for index, item in enumerate(items)
         ],
         "payment_terms": None,
@@ -293,73 +349,21 @@ def make_order(
                 "id": 4_900_000_000_000 + number,
                 "carrier_identifier": None,
                 "code": "standard",
-                "current_discounted_price_set": pair(shipping, currency),
-                "discounted_price": f"{shipping:.2f}",
-                "discounted_price_set": pair(shipping, currency),
+                "current_discounted_price_set": pair(carriage, currency),
+                "discounted_price": text(carriage, currency),
+                "discounted_price_set": pair(carriage, currency),
                 "is_removed": False,
                 "phone": None,
-                "price": f"{shipping:.2f}",
+                "price": text(shipping, currency),
                 "price_set": pair(shipping, currency),
                 "requested_fulfillment_service_id": None,
                 "source": "shopify",
                 "title": "Standard",
-                "tax_lines": [_tax(shipping, currency)],
-                "discount_allocations": [],
+                "tax_lines": [tax_line(carriage, currency, included=taxes_included)],
+                "discount_allocations": [_allocation(shipping_discount, currency, len(applications) - 1)]
+                if shipping_discount
+                else [],
             }
         ],
         "returns": [],
-    }
-
-
-def make_refund(order: Json, line: int, quantity: int, *, at: datetime, restock_type: str = "return") -> Json:
-    """The body of `refunds/create` for some of one line of `order` (an order's body), with its money."""
-    item: Json = order["line_items"][line]
-    currency: str = order["currency"]
-    subtotal = Decimal(item["price"]) * quantity
-    tax = subtotal * _RATE / (1 + _RATE)
-    id_ = order["id"] * 10 + line + len(order["refunds"])
-    return {
-        "id": id_,
-        "admin_graphql_api_id": f"gid://shopify/Refund/{id_}",
-        "order_id": order["id"],
-        "created_at": local(at),
-        "processed_at": local(at),
-        "note": "sent back",
-        "user_id": None,
-        "restock": restock_type != "no_restock",
-        "duties": [],
-        "order_adjustments": [],
-        "refund_shipping_lines": [],
-        "return": None,
-        "total_duties_set": pair(Decimal(0), currency),
-        "refund_line_items": [
-            {
-                "id": id_ + 1,
-                "line_item_id": item["id"],
-                "line_item": item,
-                "location_id": None,
-                "quantity": quantity,
-                "restock_type": restock_type,
-                "subtotal": float(subtotal),
-                "subtotal_set": pair(subtotal, currency),
-                "total_tax": float(round(tax, 2)),
-                "total_tax_set": pair(tax, currency),
-            }
-        ],
-        "transactions": [
-            {
-                "id": id_ + 2,
-                "admin_graphql_api_id": f"gid://shopify/OrderTransaction/{id_ + 2}",
-                "amount": f"{subtotal:.2f}",
-                "created_at": local(at),
-                "currency": currency,
-                "gateway": "shopify_payments",
-                "kind": "refund",
-                "order_id": order["id"],
-                "parent_id": order["id"] * 10 + 9,
-                "processed_at": local(at),
-                "status": "success",
-                "test": False,
-            }
-        ],
     }

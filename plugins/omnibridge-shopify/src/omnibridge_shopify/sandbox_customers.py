@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from omnibridge_shopify.graphql import Json
 from omnibridge_shopify.parts import gid, gid_number
 from omnibridge_shopify.sandbox_bodies import local
 from omnibridge_shopify.sandbox_graph import connection, zulu
+from omnibridge_shopify.sandbox_ledger import Ledger, Operation, problem, since
 
-__all__ = ["Announce", "Customers", "problem", "since"]
-
-Announce = Callable[[str, str, Json], None]
-"""Called with a topic, its name in the schema, and the body, for every change."""
-
-
-def problem(field: Sequence[str], message: str, code: str | None = None) -> Json:
-    """A user error."""
-    found: Json = {"field": list(field), "message": message}
-    if code is not None:
-        found["code"] = code
-    return found
-
-
-def since(nodes: list[Json], query: str | None) -> list[Json]:
-    """The nodes that changed since the time in a search, oldest first."""
-    if query:
-        edge = datetime.fromisoformat(query.removeprefix("updated_at:>=").strip("'"))
-        nodes = [node for node in nodes if datetime.fromisoformat(node["updatedAt"]) >= edge]
-    return sorted(nodes, key=lambda node: (datetime.fromisoformat(node["updatedAt"]), node["id"]))
+__all__ = ["Customers"]
 
 
 class Customers:
-    """Customers as `Customer` nodes, by number. No list gives more than `largest_page` at once."""
+    """Customers as `Customer` nodes, by number."""
 
-    def __init__(self, currency: str, now: Callable[[], datetime], announce: Announce) -> None:
-        self.currency = currency
-        self._now = now
-        self._announce = announce
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self.customers: dict[int, Json] = {}
-        self.largest_page = 250
         self._custom_ids: dict[str, int] = {}
-        self._last = 0
-        self.operations: dict[str, Callable[[Json], Json]] = {
+        self.operations: dict[str, Operation] = {
             "Customer": lambda v: {"customer": self.customers.get(int(gid_number(v["id"])))},
             "CustomerByIdentifier": lambda v: {"customerByIdentifier": self._identified(v["identifier"])},
             "Customers": self._customers_page,
@@ -53,13 +31,6 @@ class Customers:
             "EmailConsent": self._email_consent,
             "SmsConsent": self._sms_consent,
         }
-
-    def _stamp(self) -> str:
-        return self._now().astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
-
-    def _number(self) -> int:
-        self._last += 1
-        return 7_000_000_000_000 + self._last
 
     def add_customer(
         self,
@@ -72,7 +43,7 @@ class Customers:
         subscribed: bool = False,
     ) -> Json:
         """A customer comes about in the shop, with or without consent to both media; the node."""
-        node = self._blank(self._number())
+        node = self._blank(self._ledger.number())
         node |= {"firstName": first_name, "lastName": last_name, "tags": sorted(tags)}
         self._contact(node, "email", email)
         self._contact(node, "phone", phone)
@@ -87,7 +58,7 @@ class Customers:
         return node
 
     def _blank(self, number: int) -> Json:
-        at = self._stamp()
+        at = self._ledger.stamp()
         node: Json = {
             "id": gid("Customer", str(number)),
             "legacyResourceId": str(number),
@@ -127,9 +98,9 @@ class Customers:
 
     def _customer_changed(self, node: Json, *, created: bool = False) -> None:
         later = datetime.fromisoformat(node["updatedAt"]) + timedelta(seconds=0 if created else 1)
-        node["updatedAt"] = max(later, datetime.fromisoformat(self._stamp())).isoformat().replace("+00:00", "Z")
+        node["updatedAt"] = max(later, datetime.fromisoformat(self._ledger.stamp())).isoformat().replace("+00:00", "Z")
         verb, enum = ("create", "CUSTOMERS_CREATE") if created else ("update", "CUSTOMERS_UPDATE")
-        self._announce(f"customers/{verb}", enum, customer_body(node, self.currency))
+        self._ledger.announce(f"customers/{verb}", enum, customer_body(node, self._ledger.currency))
 
     def _identified(self, identifier: Json) -> Json | None:
         (kind, value), *_ = identifier.items()
@@ -147,7 +118,7 @@ class Customers:
 
     def _customers_page(self, variables: Json) -> Json:
         nodes = since(list(self.customers.values()), variables["query"])
-        return {"customers": connection(nodes, min(variables["first"], self.largest_page), variables["after"])}
+        return {"customers": connection(nodes, min(variables["first"], self._ledger.largest_page), variables["after"])}
 
     def _customer_set(self, variables: Json) -> Json:
         identifier: Json | None = variables.get("identifier")
@@ -158,7 +129,7 @@ class Customers:
             return {"customerSet": {"customer": None, "userErrors": errors}}
         created = node is None
         if node is None:
-            number = self._number()
+            number = self._ledger.number()
             node = self._blank(number)
             if identifier and "customId" in identifier:
                 self._custom_ids[identifier["customId"]["value"]] = number
@@ -206,8 +177,8 @@ class Customers:
                 if add
                 else ("customer.tags_removed", "CUSTOMER_TAGS_REMOVED")
             )
-            body = {"customerId": node["id"], "tags": list(given.values()), "occurredAt": self._stamp()}
-            self._announce(topic, enum, body)
+            body = {"customerId": node["id"], "tags": list(given.values()), "occurredAt": self._ledger.stamp()}
+            self._ledger.announce(topic, enum, body)
         return {"node": {"__typename": "Customer", **node}, "userErrors": []}
 
     def _email_consent(self, variables: Json) -> Json:
@@ -226,13 +197,13 @@ class Customers:
             message = "The customer has no contact to consent for"
             return {"customer": None, "userErrors": [problem(["input", "customerId"], message, "INVALID")]}
         state, level = given["marketingState"], given.get("marketingOptInLevel")
-        at = given.get("consentUpdatedAt") or self._stamp()
+        at = given.get("consentUpdatedAt") or self._ledger.stamp()
         wrong = None
         if state not in ("SUBSCRIBED", "PENDING", "UNSUBSCRIBED"):
             wrong = f"Cannot specify {state} as a marketing state input"
         elif state == "PENDING" and level != "CONFIRMED_OPT_IN":
             wrong = "Marketing opt in level must be confirmed opt-in for pending consent state"
-        elif datetime.fromisoformat(at) > self._now():
+        elif datetime.fromisoformat(at) > self._ledger.now():
             wrong = "Consent updated at must not be in the future"
         if wrong:
             return {"customer": None, "userErrors": [problem(["input"], wrong, "INVALID")]}
@@ -263,7 +234,7 @@ class Customers:
             said["consent_collected_from"] = held["marketingCollectedFrom"].lower()
             body = {"id": id_, "phone": held["phoneNumber"], "sms_marketing_consent": said}
             topic, enum = "customers_marketing_consent/update", "CUSTOMERS_MARKETING_CONSENT_UPDATE"
-        self._announce(topic, enum, body)
+        self._ledger.announce(topic, enum, body)
 
 
 def _address(given: Json) -> Json:

@@ -10,7 +10,19 @@ from omnibridge.model import decimal_text
 from omnibridge_shopify.graphql import Json
 from omnibridge_shopify.parts import gid
 
-__all__ = ["connection", "fulfillment_node", "order_node", "refund_node", "zulu"]
+__all__ = [
+    "address_node",
+    "connection",
+    "customer_node",
+    "fulfillment_node",
+    "order_node",
+    "price",
+    "ref_node",
+    "refund_node",
+    "tax_nodes",
+    "transaction_node",
+    "zulu",
+]
 
 
 def zulu(text: str | None) -> str | None:
@@ -43,7 +55,8 @@ def _pair(pair: Json | None) -> Json | None:
     return {ours: _money(pair[theirs]["amount"], pair[theirs]["currency_code"]) for theirs, ours in names.items()}
 
 
-def _shop(amount: object, currency: str) -> Json:
+def price(amount: object, currency: str) -> Json:
+    """An amount in the shop's currency."""
     return {"shopMoney": _money(amount, currency)}
 
 
@@ -51,7 +64,8 @@ def _only_shop(pair: Json | None) -> Json | None:
     return {"shopMoney": _money(pair["shop_money"]["amount"], pair["shop_money"]["currency_code"])} if pair else None
 
 
-def _address(body: Json | None) -> Json | None:
+def address_node(body: Json | None) -> Json | None:
+    """A postal address."""
     if body is None:
         return None
     plain = ("name", "company", "address1", "address2", "city", "province", "zip", "country", "phone")
@@ -62,12 +76,14 @@ def _address(body: Json | None) -> Json | None:
     }
 
 
-def _ref(kind: str, number: int | None) -> Json | None:
+def ref_node(kind: str, number: int | None) -> Json | None:
+    """A record within another, by its id."""
     return {"id": gid(kind, str(number))} if number else None
 
 
-def _taxes(items: Sequence[Json], currency: str) -> list[Json]:
-    return [{"title": tax["title"], "rate": tax["rate"], "priceSet": _shop(tax["price"], currency)} for tax in items]
+def tax_nodes(items: Sequence[Json], currency: str) -> list[Json]:
+    """Tax lines."""
+    return [{"title": tax["title"], "rate": tax["rate"], "priceSet": price(tax["price"], currency)} for tax in items]
 
 
 def _allocations(items: Sequence[Json], applications: Sequence[Json], currency: str) -> list[Json]:
@@ -80,7 +96,7 @@ def _allocations(items: Sequence[Json], applications: Sequence[Json], currency: 
             if application["type"] == "discount_code"
             else {"__typename": "ManualDiscountApplication", "title": application["title"]}
         )
-        found.append({"allocatedAmountSet": _shop(item["amount"], currency), "discountApplication": said})
+        found.append({"allocatedAmountSet": price(item["amount"], currency), "discountApplication": said})
     return found
 
 
@@ -93,16 +109,17 @@ def _line(body: Json, order: Json) -> Json:
         "quantity": body["quantity"],
         "currentQuantity": body["current_quantity"],
         "isGiftCard": body["gift_card"],
-        "product": _ref("Product", body["product_id"]),
-        "variant": _ref("ProductVariant", body["variant_id"]),
+        "product": ref_node("Product", body["product_id"]),
+        "variant": ref_node("ProductVariant", body["variant_id"]),
         "customAttributes": [{"key": item["name"], "value": item["value"]} for item in body["properties"]],
-        "originalUnitPriceSet": _shop(body["price"], currency),
-        "taxLines": _taxes(body["tax_lines"], currency),
+        "originalUnitPriceSet": price(body["price"], currency),
+        "taxLines": tax_nodes(body["tax_lines"], currency),
         "discountAllocations": _allocations(body["discount_allocations"], order["discount_applications"], currency),
     }
 
 
-def _transaction(body: Json) -> Json:
+def transaction_node(body: Json) -> Json:
+    """A movement of money."""
     return {
         "id": gid("OrderTransaction", str(body["id"])),
         "kind": body["kind"].upper(),
@@ -110,9 +127,9 @@ def _transaction(body: Json) -> Json:
         "gateway": body["gateway"],
         "createdAt": zulu(body["created_at"]),
         "processedAt": zulu(body["processed_at"]),
-        "parentTransaction": _ref("OrderTransaction", body.get("parent_id")),
-        "location": _ref("Location", body.get("location_id")),
-        "amountSet": _shop(body["amount"], body["currency"]),
+        "parentTransaction": ref_node("OrderTransaction", body.get("parent_id")),
+        "location": ref_node("Location", body.get("location_id")),
+        "amountSet": price(body["amount"], body["currency"]),
     }
 
 
@@ -129,7 +146,7 @@ def fulfillment_node(body: Json, first: int = 10, after: str | None = None) -> J
         "displayStatus": shipment.upper() if shipment else "FULFILLED",
         "createdAt": zulu(body["created_at"]),
         "updatedAt": zulu(body["updated_at"]),
-        "location": _ref("Location", body.get("location_id")),
+        "location": ref_node("Location", body.get("location_id")),
         "trackingInfo": [
             {"company": body["tracking_company"], "number": number, "url": url}
             for number, url in zip(body["tracking_numbers"], body["tracking_urls"], strict=True)
@@ -145,9 +162,9 @@ def refund_node(body: Json, currency: str, first: int = 5, after: str | None = N
             "quantity": item["quantity"],
             "restockType": item["restock_type"].upper(),
             "lineItem": {"id": gid("LineItem", str(item["line_item_id"])), "sku": item["line_item"]["sku"]},
-            "location": _ref("Location", item.get("location_id")),
-            "subtotalSet": _shop(item["subtotal"], currency),
-            "totalTaxSet": _shop(item["total_tax"], currency),
+            "location": ref_node("Location", item.get("location_id")),
+            "subtotalSet": price(item["subtotal"], currency),
+            "totalTaxSet": price(item["total_tax"], currency),
         }
         for item in body["refund_line_items"]
     ]
@@ -155,12 +172,14 @@ def refund_node(body: Json, currency: str, first: int = 5, after: str | None = N
         "id": gid("Refund", str(body["id"])),
         "createdAt": zulu(body["created_at"]),
         "note": body["note"],
+        "return": ref_node("Return", body["return"]["id"]) if body["return"] else None,
         "refundLineItems": connection(lines, first, after),
-        "transactions": {"nodes": [_transaction(item) for item in body["transactions"][:3]]},
+        "transactions": {"nodes": [transaction_node(item) for item in body["transactions"][:3]]},
     }
 
 
-def _customer(body: Json | None) -> Json | None:
+def customer_node(body: Json | None) -> Json | None:
+    """A customer as far as orders tell of one."""
     if body is None:
         return None
     return {
@@ -179,7 +198,7 @@ def _customer(body: Json | None) -> Json | None:
 _FULFILMENT = {None: "UNFULFILLED", "partial": "PARTIALLY_FULFILLED", "fulfilled": "FULFILLED"}
 
 
-def order_node(body: Json, first: int = 25, after: str | None = None) -> Json:
+def order_node(body: Json, first: int = 25, after: str | None = None, returns: Sequence[str] = ()) -> Json:
     """An order's webhook body as an `Order`, with every field that the connector's documents ask for."""
     currency = body["currency"]
     reason = body["cancel_reason"]
@@ -209,22 +228,22 @@ def order_node(body: Json, first: int = 25, after: str | None = None) -> Json:
         "customerLocale": body["customer_locale"],
         "paymentGatewayNames": body["payment_gateway_names"],
         "customAttributes": [{"key": item["name"], "value": item["value"]} for item in body["note_attributes"]],
-        "retailLocation": _ref("Location", body["location_id"]),
+        "retailLocation": ref_node("Location", body["location_id"]),
         "totalPriceSet": _pair(body["total_price_set"]),
-        "subtotalPriceSet": _shop(body["subtotal_price"], currency),
-        "totalDiscountsSet": _shop(body["total_discounts"], currency),
-        "totalTaxSet": _shop(body["total_tax"], currency),
-        "totalTipReceivedSet": _shop(body["total_tip_received"], currency),
-        "totalOutstandingSet": _shop(body["total_outstanding"], currency),
+        "subtotalPriceSet": price(body["subtotal_price"], currency),
+        "totalDiscountsSet": price(body["total_discounts"], currency),
+        "totalTaxSet": price(body["total_tax"], currency),
+        "totalTipReceivedSet": price(body["total_tip_received"], currency),
+        "totalOutstandingSet": price(body["total_outstanding"], currency),
         "totalShippingPriceSet": _only_shop(body["total_shipping_price_set"]),
-        "currentTotalPriceSet": _shop(body["current_total_price"], currency),
+        "currentTotalPriceSet": price(body["current_total_price"], currency),
         "originalTotalDutiesSet": _only_shop(body["original_total_duties_set"]),
         "originalTotalAdditionalFeesSet": _only_shop(body["original_total_additional_fees_set"]),
         "totalCashRoundingAdjustment": {"paymentSet": _only_shop(body["total_cash_rounding_payment_adjustment_set"])},
-        "billingAddress": _address(body["billing_address"]),
-        "shippingAddress": _address(body["shipping_address"]),
-        "customer": _customer(body["customer"]),
-        "taxLines": _taxes(body["tax_lines"], currency),
+        "billingAddress": address_node(body["billing_address"]),
+        "shippingAddress": address_node(body["shipping_address"]),
+        "customer": customer_node(body["customer"]),
+        "taxLines": tax_nodes(body["tax_lines"], currency),
         "lineItems": connection([_line(item, body) for item in body["line_items"]], first, after),
         "shippingLines": {
             "nodes": [
@@ -232,8 +251,8 @@ def order_node(body: Json, first: int = 25, after: str | None = None) -> Json:
                     "title": item["title"],
                     "code": item["code"],
                     "isRemoved": item["is_removed"],
-                    "originalPriceSet": _shop(item["price"], currency),
-                    "taxLines": _taxes(item["tax_lines"], currency),
+                    "originalPriceSet": price(item["price"], currency),
+                    "taxLines": tax_nodes(item["tax_lines"], currency),
                     "discountAllocations": _allocations(
                         item["discount_allocations"], body["discount_applications"], currency
                     ),
@@ -243,5 +262,6 @@ def order_node(body: Json, first: int = 25, after: str | None = None) -> Json:
         },
         "fulfillments": [fulfillment_node(item) for item in body["fulfillments"][:10]],
         "refunds": [refund_node(item, currency) for item in body["refunds"][:10]],
-        "transactions": [_transaction(item) for item in body.get("transactions", ())][:10],
+        "transactions": [transaction_node(item) for item in body.get("transactions", ())][:10],
+        "returns": {"nodes": [{"id": id_} for id_ in returns[:10]]},
     }

@@ -14,6 +14,9 @@ __all__ = ["SUBSCRIPTIONS", "TOPICS"]
 
 TOPICS = (
     "APP_UNINSTALLED",
+    "CHECKOUTS_CREATE",
+    "CHECKOUTS_DELETE",
+    "CHECKOUTS_UPDATE",
     "CUSTOMERS_CREATE",
     "CUSTOMERS_DELETE",
     "CUSTOMERS_EMAIL_MARKETING_CONSENT_UPDATE",
@@ -39,6 +42,14 @@ TOPICS = (
     "PRODUCTS_DELETE",
     "PRODUCTS_UPDATE",
     "REFUNDS_CREATE",
+    "RETURNS_APPROVE",
+    "RETURNS_CANCEL",
+    "RETURNS_CLOSE",
+    "RETURNS_DECLINE",
+    "RETURNS_PROCESS",
+    "RETURNS_REOPEN",
+    "RETURNS_REQUEST",
+    "RETURNS_UPDATE",
 )
 """Of the order topics `ORDERS_UPDATED` tells of payment, cancellation and fulfilment too, so those are not asked for.
 

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 __all__ = [
     "CUSTOMER",
     "FULFILLMENT",
+    "MOMENT",
     "ORDER",
     "REFUND",
     "TRANSACTION",
@@ -37,6 +38,7 @@ __all__ = [
     "RefundIn",
     "RefundLineIn",
     "RefundedItemIn",
+    "ReturnedIn",
     "ShippingLineIn",
     "TaxLineIn",
     "Text",
@@ -217,7 +219,16 @@ class TransactionIn(TypedDict, total=False):
     processed_at: Time
 
 
-class RefundIn(TypedDict, total=False):
+class ReturnedIn(TypedDict, total=False):
+    """The return that a refund belongs to."""
+
+    id: Id | None
+
+
+_OfReturn = TypedDict("_OfReturn", {"return": ReturnedIn | None}, total=False)
+
+
+class RefundIn(_OfReturn, total=False):
     """A refund, alone or within its order; it also comes where no money moves."""
 
     id: Required[Id]
@@ -313,6 +324,7 @@ class OrderIn(TypedDict, total=False):
     closed_at: Time
 
 
+MOMENT = TypeAdapter(AwareDatetime)
 ORDER = TypeAdapter(OrderIn)
 CUSTOMER = TypeAdapter(CustomerIn)
 FULFILLMENT = TypeAdapter(FulfillmentIn)

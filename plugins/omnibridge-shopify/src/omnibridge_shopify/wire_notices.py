@@ -14,6 +14,7 @@ __all__ = [
     "CONSENT",
     "GONE",
     "ORDER_EDIT",
+    "RETURN",
     "TAGS",
     "ComplianceIn",
     "ConsentUpdateIn",
@@ -21,6 +22,7 @@ __all__ = [
     "EditIn",
     "GoneIn",
     "OrderEditIn",
+    "ReturnNoticeIn",
     "SubjectIn",
     "TagsIn",
 ]
@@ -47,6 +49,13 @@ class GoneIn(TypedDict, total=False):
     """What is left of a deleted record."""
 
     id: Required[Id]
+
+
+class ReturnNoticeIn(TypedDict, total=False):
+    """What the return topics have in common: which return it is. `returns/update` tells differences beside it."""
+
+    id: Id | None
+    admin_graphql_api_id: Text
 
 
 class EditIn(TypedDict, total=False):
@@ -87,6 +96,7 @@ class ComplianceIn(TypedDict, total=False):
 
 
 CONSENT = TypeAdapter(ConsentUpdateIn)
+RETURN = TypeAdapter(ReturnNoticeIn)
 TAGS = TypeAdapter(TagsIn)
 GONE = TypeAdapter(GoneIn)
 ORDER_EDIT = TypeAdapter(OrderEditIn)

@@ -1,0 +1,120 @@
+"""The GraphQL documents about what is sold and where: products, stock, locations."""
+
+from __future__ import annotations
+
+from omnibridge_shopify.document import PAGE, Document
+
+__all__ = [
+    "INVENTORY_ADJUST",
+    "INVENTORY_LEVEL",
+    "INVENTORY_SET",
+    "LOCATION",
+    "LOCATIONS",
+    "PRODUCT",
+    "PRODUCTS",
+    "PRODUCTS_BY_SKU",
+    "PRODUCT_SET",
+    "PRODUCT_VARIANTS",
+]
+
+_VARIANT = """
+fragment VariantFields on ProductVariant {
+  id title sku barcode price compareAtPrice taxable
+  selectedOptions { name value }
+  inventoryItem { id requiresShipping measurement { weight { unit value } } }
+}"""
+_PRODUCT = (
+    f"""
+fragment ProductFields on Product {{
+  id title descriptionHtml vendor productType handle status tags publishedAt createdAt updatedAt
+  options {{ name }}
+  images(first: 20) {{ nodes {{ url }} }}
+  variants(first: 25) {{ nodes {{ ...VariantFields }} {PAGE} }}
+}}"""
+    + _VARIANT
+)
+
+PRODUCT = Document("Product", "query Product($id: ID!) { product(id: $id) { ...ProductFields } }" + _PRODUCT, 40)
+PRODUCTS = Document(
+    "Products",
+    f"""query Products($first: Int!, $after: String, $query: String) {{
+  products(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {{ nodes {{ ...ProductFields }} {PAGE} }}
+}}"""
+    + _PRODUCT,
+    200,
+)
+PRODUCT_VARIANTS = Document(
+    "ProductVariants",
+    f"""query ProductVariants($id: ID!, $after: String) {{
+  product(id: $id) {{ variants(first: 100, after: $after) {{ nodes {{ ...VariantFields }} {PAGE} }} }}
+}}"""
+    + _VARIANT,
+    150,
+)
+PRODUCTS_BY_SKU = Document(
+    "ProductsBySku",
+    """query ProductsBySku($query: String!) {
+  shop { currencyCode }
+  productVariants(first: 50, query: $query) { nodes { sku product { id } } }
+}""",
+    60,
+)
+PRODUCT_SET = Document(
+    "ProductSet",
+    """mutation ProductSet($identifier: ProductSetIdentifiers, $input: ProductSetInput!) {
+  productSet(identifier: $identifier, input: $input, synchronous: true) {
+    product { ...ProductFields } userErrors { field message code }
+  }
+}"""
+    + _PRODUCT,
+    100,
+)
+
+INVENTORY_SET = Document(
+    "InventorySet",
+    """mutation InventorySet($input: InventorySetQuantitiesInput!, $key: String!) {
+  inventorySetQuantities(input: $input) @idempotent(key: $key) {
+    inventoryAdjustmentGroup { createdAt changes { name delta quantityAfterChange } }
+    userErrors { field message code }
+  }
+}""",
+    12,
+)
+INVENTORY_ADJUST = Document(
+    "InventoryAdjust",
+    """mutation InventoryAdjust($input: InventoryAdjustQuantitiesInput!, $key: String!) {
+  inventoryAdjustQuantities(input: $input) @idempotent(key: $key) {
+    inventoryAdjustmentGroup { createdAt changes { name delta quantityAfterChange } }
+    userErrors { field message code }
+  }
+}""",
+    12,
+)
+INVENTORY_LEVEL = Document(
+    "InventoryLevel",
+    """query InventoryLevel($item: ID!, $location: ID!) {
+  inventoryItem(id: $item) {
+    sku
+    inventoryLevel(locationId: $location) {
+      isActive updatedAt
+      quantities(names: ["available", "on_hand", "committed", "incoming"]) { name quantity }
+    }
+  }
+}""",
+    10,
+)
+
+_LOCATION = """
+fragment LocationFields on Location {
+  id name isActive createdAt updatedAt
+  address { address1 address2 city province provinceCode zip country countryCode phone }
+}"""
+LOCATION = Document("Location", "query Location($id: ID!) { location(id: $id) { ...LocationFields } }" + _LOCATION, 5)
+LOCATIONS = Document(
+    "Locations",
+    f"""query Locations($first: Int!, $after: String) {{
+  locations(first: $first, after: $after, includeInactive: true, sortKey: ID) {{ nodes {{ ...LocationFields }} {PAGE} }}
+}}"""
+    + _LOCATION,
+    20,
+)
