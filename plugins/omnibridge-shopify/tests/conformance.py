@@ -11,7 +11,7 @@ from omnibridge_shopify.sandbox import ShopifySandbox
 from omnibridge_shopify.settings import Shopify
 
 from omnibridge.connector import Class, Inbound, Request, Response, hmac_base64, json_bytes, json_response
-from omnibridge.model import Address, Consent, Customer, InventoryLevel, Order
+from omnibridge.model import Address, Consent, Customer, Fulfilment, InventoryLevel, Order, Refund, Return
 from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -53,6 +53,7 @@ def shop(settings: Shopify) -> ShopifySandbox:
         sandbox.store.goods.add_product(f"Tea {number}", [{"sku": f"TEA-{number}", "price": "89.00"}])
         sandbox.store.goods.add_location(700 + number, f"Shop {number}", city="Aarhus", countryCode="DK")
         sandbox.begin_checkout()
+    sandbox.fulfil(6_200_000_000_003)
     sandbox.store.levels["4", "5"] = {"available": 3, "on_hand": 4, "committed": 1, "incoming": 0}
     sandbox.outbox.clear()
     sandbox.now = lambda: NOW
@@ -198,6 +199,29 @@ CUSTOMER = Customer(
     tags=("vip",),
     addresses=(Address(name="Kim Example", street="Example Street 1", city="Aarhus", country="DK"),),
 )
+_OF = {"kind": "order", "id": "o"}
+FULFILMENT = Fulfilment.model_validate(
+    {
+        "order": _OF,
+        "state": "completed",
+        "carrier": "Post",
+        "tracking_numbers": ["T1"],
+        "tracking_urls": ["https://track.example.com/T1"],
+        "lines": [{"sku": "TEA-EG-100", "quantity": 1}],
+    }
+)
+REFUND = Refund.model_validate(
+    {
+        "order": _OF,
+        "amount": money("89.00"),
+        "state": "pending",
+        "reason": "broken",
+        "lines": [{"sku": "TEA-EG-100", "quantity": 1, "restock": False}],
+    }
+)
+RETURN = Return.model_validate(
+    {"order": _OF, "state": "approved", "lines": [{"sku": "TEA-EG-100", "quantity": 1, "reason": "too small"}]}
+)
 _READ = Request("POST", GRAPHQL, reads=True)
 _WRITE = Request("POST", GRAPHQL, step="create")
 
@@ -256,6 +280,9 @@ CONFORMANCE: Conformance[Shopify] = Conformance(
             references={("inventory", "level-1"): "4:5"},
         ),
         Write(name="order", value=ORDER, verb="placed"),
+        Write(name="fulfilment", value=FULFILMENT, verb="completed", references={("order", "o"): "6200000000001"}),
+        Write(name="refund", value=REFUND, verb="created", references={("order", "o"): "6200000000002"}),
+        Write(name="return", value=RETURN, verb="requested", references={("order", "o"): "6200000000003"}),
     ),
     answers=(
         Answer(

@@ -1,14 +1,16 @@
-"""Stock levels to Shopify: a set to a value, compared with what was last known and protected by a key."""
+"""Stock levels to Shopify: set to a value that is compared with what was known, or adjusted by a difference."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Snapshot
 from omnibridge.errors import Permanent
 from omnibridge.model import InventoryLevel, Ref
-from omnibridge_shopify.documents_goods import INVENTORY_LEVEL, INVENTORY_SET
+from omnibridge_shopify.documents_goods import INVENTORY_ADJUST, INVENTORY_LEVEL, INVENTORY_SET
 from omnibridge_shopify.goods import inventory_id
 from omnibridge_shopify.graphql import Json, ask, change, problems
-from omnibridge_shopify.parts import gid
+from omnibridge_shopify.parts import gid, gid_number
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["normal_level", "set_level"]
@@ -45,14 +47,12 @@ async def set_level(settings: Shopify, level: InventoryLevel, delivery: Delivery
     if wanted is None or wanted != wanted.to_integral_value():
         raise Permanent(f"{wanted} {level.unit}: Shopify counts in whole numbers", code="INVALID_QUANTITY")
     item, location = _ids(level, delivery)
+    row: dict[str, object] = {"inventoryItemId": gid("InventoryItem", item), "locationId": gid("Location", location)}
     known = delivery.known if isinstance(delivery.known, InventoryLevel) else None
     before = getattr(known, name) if known is not None else None
-    row: dict[str, object] = {
-        "inventoryItemId": gid("InventoryItem", item),
-        "locationId": gid("Location", location),
-        "quantity": int(wanted),
-        "changeFromQuantity": int(before) if before is not None else None,
-    }
+    if settings.stock_writes == "adjust" and name == "available" and before is not None:
+        return await _adjust(settings, http, row, int(wanted - before), int(wanted))
+    row |= {"quantity": int(wanted), "changeFromQuantity": int(before) if before is not None else None}
     found = await _set(settings, http, name, row, "set")
     note = None
     if found and found[0][0] in (_STALE, _USED_UP):
@@ -63,12 +63,40 @@ async def set_level(settings: Shopify, level: InventoryLevel, delivery: Delivery
     if found:
         code, field, message = found[0]
         raise Permanent(f"{field}: {message}" if field else message, code=code or None)
+    return _receipt(row, name, int(wanted), note)
+
+
+async def _adjust(settings: Shopify, http: Http, row: dict[str, object], delta: int, wanted: int) -> Receipt:
+    """Change the available count by a difference with `inventoryAdjustQuantities`.
+
+    `changeFromQuantity` is null: a sale in between is what the difference is for, and the key keeps it from counting
+    twice. The receipt has the count that came of it.
+    """
+    if not delta:
+        return _receipt(row, "available", wanted, "nothing to adjust")
+    changed: dict[str, object] = {**row, "delta": delta, "changeFromQuantity": None}
+    values = {"name": "available", "reason": "correction", "changes": [changed]}
+    variables = {"input": values, "key": http.key("adjust")}
+    payload = await change(settings, http, INVENTORY_ADJUST, variables, step="adjust", protection=NativeKey())
+    if found := problems(payload):
+        code, field, message = found[0]
+        raise Permanent(f"{field}: {message}" if field else message, code=code or None)
+    group: Json | None = payload["inventoryAdjustmentGroup"]
+    changes: list[Json] = group["changes"] if group else []
+    after = next((each["quantityAfterChange"] for each in changes if each["name"] == "available"), None)
+    count = wanted if after is None else int(after)
+    note = f"the shop has {count} now, as others changed it too" if count != wanted else None
+    return _receipt(row, "available", count, note)
+
+
+def _receipt(row: Mapping[str, object], name: str, count: int, note: str | None) -> Receipt:
+    item, location = gid_number(str(row["inventoryItemId"])), gid_number(str(row["locationId"]))
     external = inventory_id(item, location)
     told = InventoryLevel.model_validate(
         {
             "variant": Ref(kind="inventory_item", external_id=item),
             "location": Ref(kind="location", external_id=location),
-            name: int(wanted),
+            name: count,
         }
     )
     return Receipt((Reference("inventory", external),), (Snapshot(told, external),), note)

@@ -59,10 +59,11 @@ async def _follow(
         page: Json = data[connection]["pageInfo"]
         fresh: list[Observation] = []
         for node in nodes:
-            if node["updatedAt"] not in (known.get(node["id"]), seen.get(node["id"])):
+            at: str = node["updatedAt"]
+            if at not in (known.get(node["id"]), seen.get(node["id"])):
                 fresh.extend(await see(settings, node, http))
-                seen[node["id"]] = node["updatedAt"]
-            high = max(high or node["updatedAt"], node["updatedAt"], key=_instant)
+                seen[node["id"]] = at
+            high = max(high or at, at, key=_instant)
         count += len(nodes)
         seen = _recent(seen, high)
         ended = not page["hasNextPage"] or not page["endCursor"] or page["endCursor"] == after

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
@@ -60,6 +60,12 @@ class Shopify(Settings):
         pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)?\.[a-z0-9_-]+$",
         description="namespace.key of a customer metafield of type id, by which customers without an email address"
         " and a phone number are found again",
+    )
+
+    stock_writes: Literal["set", "adjust"] = Field(
+        default="set",
+        description="How stock is written: set to the count that is told, or adjusted by the difference to what"
+        " the shop was last known to have, so that sales in the shop meanwhile stay counted",
     )
 
     @field_validator("base_url")
