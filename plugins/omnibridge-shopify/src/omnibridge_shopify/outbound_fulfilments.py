@@ -15,7 +15,7 @@ from omnibridge_shopify.documents_after import (
 )
 from omnibridge_shopify.graphql import Json, ask, change, problems
 from omnibridge_shopify.outbound_lines import order_gid, wanted
-from omnibridge_shopify.parts import gid, gid_number
+from omnibridge_shopify.parts import gid, gid_number, ref
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["deliver_fulfilment", "find_fulfilment"]
@@ -38,7 +38,7 @@ async def deliver_fulfilment(settings: Shopify, fulfilment: Fulfilment, delivery
         return Receipt(note="nothing has left")
     order = await _order(settings, fulfilment, delivery, http)
     if (found := _same(fulfilment, delivery, order)) is not None:
-        return _receipt(fulfilment, found)
+        return _receipt(fulfilment, delivery, found)
     parts = _parts(fulfilment, delivery, order)
     values: dict[str, object] = {"lineItemsByFulfillmentOrder": parts, "notifyCustomer": False}
     if tracking := _tracking(fulfilment):
@@ -46,7 +46,7 @@ async def deliver_fulfilment(settings: Shopify, fulfilment: Fulfilment, delivery
     payload = await change(settings, http, FULFILLMENT_CREATE, {"fulfillment": values}, step="fulfil")
     made = _made(payload)
     await http.keep(Reference("fulfilment", gid_number(made["id"])))
-    return _receipt(fulfilment, made)
+    return _receipt(fulfilment, delivery, made)
 
 
 async def find_fulfilment(settings: Shopify, fulfilment: Fulfilment, delivery: Delivery, http: Http) -> Receipt | None:
@@ -55,11 +55,11 @@ async def find_fulfilment(settings: Shopify, fulfilment: Fulfilment, delivery: D
         order = await _order(settings, fulfilment, delivery, http)
         node = next((each for each in order["fulfillments"] if gid_number(each["id"]) == delivery.own), None)
         off = fulfilment.state is FulfilmentState.CANCELLED and node is not None and node["status"] == "CANCELLED"
-        return _receipt(fulfilment, node) if off and node is not None else None
+        return _receipt(fulfilment, delivery, node) if off and node is not None else None
     if fulfilment.state not in _GONE:
         return None
     found = _same(fulfilment, delivery, await _order(settings, fulfilment, delivery, http))
-    return _receipt(fulfilment, found) if found is not None else None
+    return _receipt(fulfilment, delivery, found) if found is not None else None
 
 
 async def _order(settings: Shopify, fulfilment: Fulfilment, delivery: Delivery, http: Http) -> Json:
@@ -128,13 +128,13 @@ async def _follow(settings: Shopify, fulfilment: Fulfilment, delivery: Delivery,
     id_ = gid("Fulfillment", own)
     if fulfilment.state is FulfilmentState.CANCELLED:
         payload = await change(settings, http, FULFILLMENT_CANCEL, {"id": id_}, step="cancel")
-        return _receipt(fulfilment, _made(payload))
+        return _receipt(fulfilment, delivery, _made(payload))
     tracking = _tracking(fulfilment)
     if not tracking or (known is not None and _tracking(known) == tracking):
         return Receipt((Reference("fulfilment", own),), note="the shop has this fulfilment already")
     variables = {"id": id_, "tracking": tracking}
     payload = await change(settings, http, FULFILLMENT_TRACKING, variables, step="tracking", protection=Upsert())
-    return _receipt(fulfilment, _made(payload))
+    return _receipt(fulfilment, delivery, _made(payload))
 
 
 def _made(payload: Json) -> Json:
@@ -145,11 +145,11 @@ def _made(payload: Json) -> Json:
     return payload["fulfillment"]
 
 
-def _receipt(fulfilment: Fulfilment, node: Json) -> Receipt:
+def _receipt(fulfilment: Fulfilment, delivery: Delivery, node: Json) -> Receipt:
     number = gid_number(node["id"])
     told = Fulfilment.model_validate(
         {
-            "order": fulfilment.order,
+            "order": ref("order", delivery.external(fulfilment.order)) or fulfilment.order,
             "state": fulfilment.state,
             "carrier": fulfilment.carrier,
             "tracking_numbers": fulfilment.tracking_numbers,

@@ -11,7 +11,7 @@ from omnibridge.model import Refund, RefundState, decimal_text
 from omnibridge_shopify.documents_after import REFUND_CREATE, REFUNDABLE
 from omnibridge_shopify.graphql import Json, ask, change, problems
 from omnibridge_shopify.outbound_lines import order_gid, wanted
-from omnibridge_shopify.parts import gid_number
+from omnibridge_shopify.parts import gid_number, ref
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["create_refund"]
@@ -52,7 +52,7 @@ async def create_refund(settings: Shopify, refund: Refund, delivery: Delivery, h
         code, field, message = errors[0] if errors else ("", "", "Shopify returned no refund")
         raise Permanent(f"{field}: {message}" if field else message, code=code or None)
     number = gid_number(payload["refund"]["id"])
-    told = Refund.model_validate({"order": refund.order, "reason": refund.reason})
+    told = Refund.model_validate({"order": ref("order", gid_number(id_)), "reason": refund.reason})
     at = datetime.fromisoformat(payload["refund"]["createdAt"])
     note = (
         None if pays else "only the goods are noted: the money went back elsewhere, which the shop's books do not show"

@@ -18,7 +18,7 @@ from omnibridge_shopify.documents_after import (
 )
 from omnibridge_shopify.graphql import Json, ask, change, problems
 from omnibridge_shopify.outbound_lines import order_gid, wanted
-from omnibridge_shopify.parts import gid, gid_number
+from omnibridge_shopify.parts import gid, gid_number, ref
 from omnibridge_shopify.returns import observe_return, whole_return
 from omnibridge_shopify.settings import Shopify
 
@@ -144,7 +144,9 @@ async def _advance(settings: Shopify, return_: Return, node: Json, http: Http) -
 def _receipt(return_: Return, node: Json) -> Receipt:
     told = observe_return(node)
     number = told.external_id
-    kept = Return.model_validate({"order": return_.order, "state": told.entity.model_dump()["state"]})
+    kept = Return.model_validate(
+        {"order": ref("order", gid_number(node["order"]["id"])), "state": told.entity.model_dump()["state"]}
+    )
     return Receipt((Reference("return", number),), (Snapshot(kept, number),))
 
 
