@@ -201,6 +201,7 @@ async def test_gzip_that_the_server_unpacked_already_is_taken_as_it_comes():
         (tarred({"a": b"x" * 2000})[:2048], members, {}),
         (b'{"name": "Ann"}\n{"name', names, {}),
     ],
+    ids=["cut off", "no gzip", "no archive", "half an archive", "half a line"],  # contents have times in them
 )
 async def test_what_is_damaged_is_a_clear_error_and_no_half_of_it(content: bytes, read: Any, options: dict[str, Any]):
     (error,) = await fetched(read, Files(bulk=content), **options)
