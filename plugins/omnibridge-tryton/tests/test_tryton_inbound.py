@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omnibridge_tryton import CONNECTOR, inbound
+from omnibridge_tryton import CONNECTOR, goods, inbound
 from omnibridge_tryton.rows import PartyRow, Row, SaleRow, StockRow, TemplateRow
 from omnibridge_tryton.wire import rows, unpack
 
@@ -133,9 +133,9 @@ def seen(settings, kind: str, raw: dict[str, Any]) -> list[Any]:
     elif kind == "sale.sale":
         found = inbound.order(settings, read(SaleRow, raw))
     elif kind == "product.template":
-        found = [inbound.product(settings, read(TemplateRow, raw))]
+        found = [goods.product(settings, read(TemplateRow, raw))]
     else:
-        found = [inbound.inventory(settings, read(StockRow, raw), None)]
+        found = [goods.inventory(settings, read(StockRow, raw), None)]
     return parse_json(dump_observations(found))
 
 
@@ -250,7 +250,6 @@ def test_a_sale_is_an_order_beside_its_buyer(settings):
             "tax": {"amount": "2.00", "currency": eur},
         },
         "note": "Ring twice",
-        "placed_at": T.format(1, "Z"),
         "updated_at": T.format(4, "Z"),
         "vendor": {
             "reference": "omnibridge:o-1 #1001",
@@ -260,6 +259,12 @@ def test_a_sale_is_an_order_beside_its_buyer(settings):
             "shipment_state": "sent",
         },
     }
+
+
+def test_an_order_was_placed_when_its_sale_was_made_unless_it_came_from_elsewhere(settings):
+    _, order = seen(settings, "sale.sale", {**SALE, "reference": "by phone"})
+    assert order["ours"] is None
+    assert order["entity"]["placed_at"] == T.format(1, "Z")
 
 
 def order_of(settings, **changes: object) -> Order:
@@ -358,6 +363,7 @@ SILENT = {
     "sale.sale.lines.*": "of a layout line",
     "sale.sale.party.identifiers.type": "only the code tells ours from others",
     "party.party.identifiers.type": "only the code tells ours from others",
+    "sale.sale.create_date": "of a sale that was made for an order",
     "sale.sale.lines.product.name": "stands in for a missing description",
 }
 

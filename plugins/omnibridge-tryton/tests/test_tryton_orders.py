@@ -10,7 +10,9 @@ from omnibridge_tryton.sandbox import TrytonSandbox
 
 from omnibridge.connector import Reference, Response
 from omnibridge.errors import Permanent
-from omnibridge.model import Discount, Money, Order, OrderLine, OrderTotals, Ref, TaxLine
+from omnibridge.model import Discount, Money, Order, OrderLine, OrderTotals, PaymentStatus, Ref, TaxLine
+
+FREIGHT = OrderTotals(total=Money(amount=Decimal("4.95"), currency="EUR"))
 
 
 def sale_of(sandbox: TrytonSandbox):
@@ -260,3 +262,18 @@ def test_what_is_processed_cannot_be_cancelled(erp, things):
 
 def test_nothing_to_cancel_is_no_failure(erp, things):
     assert erp.cancel(things.order()).result.note == "there is no sale to cancel"
+
+
+def test_a_sale_that_waits_for_a_worker_is_processed_where_that_is_asked_for(make_channel, make_erp, things):
+    for choice, state in (({}, "confirmed"), ({"process": True}, "processing"), ({"payment_method": "Card"}, "done")):
+        settings = make_channel("http://127.0.0.1:8000", **choice)
+        waiting = TrytonSandbox(settings)
+        waiting.queue = True
+        order = things.order(lines=(), discounts=(), payment_status=PaymentStatus.PAID, totals=FREIGHT)
+        make_erp(waiting, settings).place(order)
+        assert sale_of(waiting)["state"] == state
+
+
+def test_a_method_of_payment_needs_confirmed_sales(make_channel):
+    with pytest.raises(ValueError, match="`payment_method` needs `confirm`"):
+        make_channel("http://127.0.0.1:8000", payment_method="Card", confirm=False)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from omnibridge.connector import Auth, Connector, Credential, Http, Limits, Poll, Request, deliver
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Customer, InventoryLevel, Order, Product
-from omnibridge_tryton import outbound, parties, reads
+from omnibridge.model import Customer, InventoryLevel, Order, Product, Refund, Return
+from omnibridge_tryton import outbound, parties, prices, reads, refunds, returns, stock
 from omnibridge_tryton.dropped import DROPPED
 from omnibridge_tryton.sandbox import TrytonSandbox
 from omnibridge_tryton.settings import TrytonSettings
@@ -77,9 +77,13 @@ CONNECTOR = Connector(
             find=outbound.find_order,
             normal=outbound.normal,
         ),
-        deliver(Order, outbound.cancel_order, verbs=("cancelled",), normal=outbound.normal),
+        deliver(Order, outbound.cancel_order, verbs=("cancelled",)),
+        deliver(Return, returns.put_return, find=returns.find_return, normal=returns.normal_return),
+        deliver(Refund, refunds.put_refund, verbs=("completed",), find=refunds.find_refund),
+        deliver(InventoryLevel, stock.put_level, find=stock.find_level, normal=stock.normal_level),
+        deliver(Product, prices.put_prices, find=prices.find_prices, normal=prices.normal_product),
     ),
-    emits=(Customer.KIND, Order.KIND, Product.KIND, InventoryLevel.KIND),
+    emits=(Customer.KIND, Order.KIND, Return.KIND, Refund.KIND, Product.KIND, InventoryLevel.KIND),
     sandbox=lambda settings: TrytonSandbox(settings),
     dropped=DROPPED,
 )

@@ -86,7 +86,6 @@ DROPPED: Mapping[str, str] = {
     "sale.sale[].invoices*": _BOOKS,
     "sale.sale[].line_lines": "those of lines that are no layout",
     "sale.sale[].moves": _GOODS,
-    "sale.sale[].origin": "what the sale was made from in the ERP",
     "sale.sale[].party_lang": _SHOWN,
     "sale.sale[].payment_term": _TERMS,
     "sale.sale[].quotation_*": _TERMS,

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from omnibridge.connector import Cursor, Observation
 from omnibridge.errors import InvalidMessage
 from omnibridge_tryton.rows import Owner
-from omnibridge_tryton.wire import Rpc
+from omnibridge_tryton.rpc import Rpc
 
 __all__ = ["Source", "follow", "newest_place"]
 

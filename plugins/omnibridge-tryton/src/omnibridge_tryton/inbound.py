@@ -1,4 +1,4 @@
-"""What Tryton's records mean: parties, sales, products and stock as snapshots of the canonical model.
+"""What Tryton's records mean: parties and sales as snapshots of the canonical model.
 
 Tryton sends nothing by itself, so all of this comes from polls and reads. A record is read whole: each field of a
 snapshot is known, an empty one is known to be empty. A snapshot's version is the newest change among a record and
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue, ValidationError
@@ -21,18 +20,14 @@ from omnibridge.model import (
     ContactPoint,
     Customer,
     FulfilmentStatus,
-    InventoryLevel,
     Money,
     Order,
     OrderLine,
     OrderStatus,
     OrderTotals,
     PaymentStatus,
-    Price,
     Product,
-    ProductStatus,
     Ref,
-    Variant,
     email_or_none,
     phone_or_none,
 )
@@ -43,10 +38,7 @@ from omnibridge_tryton.rows import (
     LineRow,
     Mechanism,
     PartyRow,
-    ProductRow,
     SaleRow,
-    StockRow,
-    TemplateRow,
     newest,
 )
 from omnibridge_tryton.settings import TrytonSettings
@@ -56,10 +48,11 @@ __all__ = [
     "OURS",
     "address",
     "customer",
-    "inventory",
+    "made_for",
+    "malformed",
     "order",
     "ours_of",
-    "product",
+    "plain",
     "reference_of",
     "region_of",
     "split_name",
@@ -73,7 +66,6 @@ GUEST = f"{OURS}order:"
 """The identifier of a party made for one order of nobody known begins so, and ends with the order's id."""
 
 _PHONES = ("phone", "mobile")
-_BARCODES = ("ean", "ean8", "ean13", "upc", "gtin", "isbn", "ismn", "issn")
 
 _STATUS = {
     "draft": OrderStatus.DRAFT,
@@ -195,13 +187,19 @@ def customer(settings: TrytonSettings, row: PartyRow) -> Snapshot:
 
 # ── Sales ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_REFERENCE = re.compile(rf"{OURS}(\S+)(?: .*)?", re.DOTALL)
+_REFERENCE = re.compile(rf"{OURS}(?:(return|refund):)?(\S+)(?: .*)?", re.DOTALL)
 
 
-def reference_of(reference: str | None) -> str | None:
-    """The canonical order id in a sale's reference (`omnibridge:<id>`, then perhaps a number), or None."""
+def made_for(reference: str | None) -> tuple[str, str] | None:
+    """What a sale was made for here, by its reference: the kind (order, return, refund) and its canonical id."""
     found = _REFERENCE.fullmatch(reference or "")
-    return found[1] if found else None
+    return (found[1] or Order.KIND, found[2]) if found else None
+
+
+def reference_of(reference: str | None, kind: str = Order.KIND) -> str | None:
+    """The canonical id of the `kind` that a sale was made for (`omnibridge:<id>`, then perhaps a number), or None."""
+    found = made_for(reference)
+    return found[1] if found is not None and found[0] == kind else None
 
 
 def unit_word(symbol: str | None) -> str:
@@ -209,7 +207,7 @@ def unit_word(symbol: str | None) -> str:
     return "each" if symbol in (None, "", "u") else symbol
 
 
-def _plain(quantity: Decimal | None) -> Decimal | None:
+def plain(quantity: Decimal | None) -> Decimal | None:
     """A quantity, which Tryton keeps as a float, without the `.0` of a whole one."""
     if quantity is None or not quantity.is_finite() or quantity.adjusted() > 20:
         return quantity
@@ -224,13 +222,20 @@ def _line(row: LineRow, currency: str) -> OrderLine:
         external_id=str(row.id),
         title=title,
         sku=(sold.code or None) if sold else None,
-        quantity=_plain(row.quantity) or Decimal(0),
+        quantity=plain(row.quantity) or Decimal(0),
         unit=unit_word(row.unit.symbol if row.unit else None),
         unit_price=Money(amount=row.unit_price if row.unit_price is not None else Decimal(0), currency=currency),
         note=row.note or None,
         variant=Ref(kind="variant", external_id=str(sold.id)) if sold else None,
         product=Ref(kind=Product.KIND, external_id=str(template)) if template else None,
     )
+
+
+def _addressed(row: AddressRow | None, party: Buyer | None) -> Address | None:
+    """An address of a sale. One that names nobody is the party's own: a letter to it begins with the party's name."""
+    if row is None or party is None or row.party_name:
+        return address(row) if row is not None else None
+    return address(row).model_copy(update={"company" if row.attn else "name": party.name})
 
 
 def order(settings: TrytonSettings, row: SaleRow) -> list[Observation]:
@@ -247,6 +252,8 @@ def order(settings: TrytonSettings, row: SaleRow) -> list[Observation]:
         "shipment_state": row.shipment_state,
     }
     told: dict[str, object] = {}
+    if made_for(row.reference) is None:  # one that was made for an order is younger than that
+        told["placed_at"] = row.create_date
     if row.invoice_state not in (None, "none"):
         told["payment_status"] = _PAYMENT.get(row.invoice_state or "", PaymentStatus.OTHER)
         told["payment_status_raw"] = row.invoice_state
@@ -268,8 +275,8 @@ def order(settings: TrytonSettings, row: SaleRow) -> list[Observation]:
             status_raw=row.state,
             currency=currency,
             taxes_included=False,
-            billing_address=address(row.invoice_address) if row.invoice_address else None,
-            shipping_address=address(row.shipment_address) if row.shipment_address else None,
+            billing_address=_addressed(row.invoice_address, row.party),
+            shipping_address=_addressed(row.shipment_address, row.party),
             lines=tuple(_line(line, currency) for line in row.lines if line.type == "line"),
             totals=OrderTotals(
                 total=Money(amount=row.total_amount, currency=currency),
@@ -277,12 +284,11 @@ def order(settings: TrytonSettings, row: SaleRow) -> list[Observation]:
                 tax=money(row.tax_amount),
             ),
             note=row.comment or None,
-            placed_at=row.create_date,
             updated_at=row.last_modified_at,
             vendor=vendor,
         ).model_copy(update=told)
     except ValidationError as error:
-        raise _malformed("sale", row.id, error) from None
+        raise malformed("sale", row.id, error) from None
     seen: list[Observation] = []
     if row.party is not None:
         partial = Customer.model_validate(_name(settings, row.party))
@@ -292,68 +298,7 @@ def order(settings: TrytonSettings, row: SaleRow) -> list[Observation]:
     return seen
 
 
-# ── Products and stock ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _variant(row: ProductRow, template: TemplateRow, currency: str) -> Variant:
-    barcode = next((found.code for found in row.identifiers if (found.type or "").lower() in _BARCODES), None)
-    prices: tuple[Price, ...] = ()
-    if row.list_price_used is not None:
-        prices = (Price(amount=Money(amount=row.list_price_used, currency=currency), tax_included=False),)
-    return Variant(
-        external_id=str(row.id),
-        inventory_external_id=str(row.id),
-        sku=row.code or None,
-        barcode=barcode,
-        prices=prices,
-        cost=Money(amount=row.cost_price, currency=currency) if row.cost_price is not None else None,
-        requires_shipping=template.type == "goods",
-    )
-
-
-def product(settings: TrytonSettings, row: TemplateRow) -> Snapshot:
-    """A product template with its active variants. Prices are in the company's currency, without tax."""
-    variants = [found for found in row.products if found.active]
-    descriptions = [found.description for found in variants if found.description]
-    try:
-        entity = Product(
-            title=row.name,
-            description=descriptions[0] if descriptions else None,
-            category=next((found.name for found in row.categories if found.name), None),
-            tags=tuple(found.name for found in row.categories if found.name),
-            status=ProductStatus.ACTIVE if row.active else ProductStatus.ARCHIVED,
-            variants=tuple(_variant(found, row, settings.currency) for found in variants),
-            created_at=row.create_date,
-            updated_at=row.last_modified_at,
-            vendor={"type": row.type, "salable": row.salable},
-        )
-    except ValidationError as error:
-        raise _malformed("product", row.id, error) from None
-    identifiers = [identifier for found in row.products for identifier in found.identifiers]
-    return Snapshot(entity, str(row.id), newest(row, *row.products, *identifiers))
-
-
-def inventory(settings: TrytonSettings, row: StockRow, version: datetime | None) -> Snapshot:
-    """Stock of one product in the channel's warehouse.
-
-    `on_hand` is what is there, `available` what is left when all planned moves are done.
-    """
-    location = settings.location or ""
-    try:
-        entity = InventoryLevel(
-            variant=Ref(kind="variant", external_id=str(row.id)),
-            sku=row.code or None,
-            location=Ref(kind="location", external_id=location),
-            on_hand=_plain(row.quantity),
-            available=_plain(row.forecast_quantity),
-            unit=unit_word(row.default_uom.symbol if row.default_uom else None),
-        )
-    except ValidationError as error:
-        raise _malformed("stock", row.id, error) from None
-    return Snapshot(entity, f"{row.id}:{location}", version)
-
-
-def _malformed(what: str, id_: int, error: ValidationError) -> InvalidMessage:
+def malformed(what: str, id_: int, error: ValidationError) -> InvalidMessage:
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return InvalidMessage(f"a {what} that makes no sense: {first['msg']}", where=f"{what}.{id_}.{place}")

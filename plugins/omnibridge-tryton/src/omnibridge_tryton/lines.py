@@ -16,7 +16,7 @@ from omnibridge.model import Money, Order, OrderLine, ShippingLine, TaxLine
 from omnibridge_tryton.rows import SellableRow
 from omnibridge_tryton.settings import TrytonSettings, rate_key
 
-__all__ = ["Item", "adjustment", "codes", "itemise", "sale_lines"]
+__all__ = ["Item", "adjustment", "codes", "itemise", "quantity_of", "sale_lines", "taxed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,16 @@ def _product(settings: TrytonSettings, item: Item, products: Mapping[str, Sellab
     )
 
 
+def quantity_of(quantity: Decimal) -> float:
+    """A quantity as Tryton keeps it: a float. It has few digits, so that the shortest text of the float is exact."""
+    return float(quantity)
+
+
+def taxed(taxes: Sequence[int]) -> dict[str, object]:
+    """The value that puts taxes, by Tryton's ids, on a line."""
+    return {"taxes": [["add", list(taxes)]]} if taxes else {}
+
+
 def _decimals(value: Decimal) -> int:
     exponent = value.normalize().as_tuple().exponent
     return -exponent if isinstance(exponent, int) and exponent < 0 else 0
@@ -171,16 +181,13 @@ def _values(
         "type": "line",
         "product": product.id,
         "description": title,
-        # A float in Tryton; a quantity has few digits, so that the shortest text of the float is exact.
-        "quantity": float(quantity),
+        "quantity": quantity_of(quantity),
         "unit": unit.id if unit is not None else None,
         "unit_price": price,
     }
     if item.note:
         values["note"] = item.note
-    if item.rates:
-        values["taxes"] = [["add", [taxes[key] for key in item.rates]]]
-    return values
+    return {**values, **taxed([taxes[key] for key in item.rates])}
 
 
 def sale_lines(
@@ -198,7 +205,17 @@ def sale_lines(
 
 
 def adjustment(
-    settings: TrytonSettings, title: str, amount: Decimal, products: Mapping[str, SellableRow]
+    settings: TrytonSettings,
+    title: str,
+    amount: Decimal,
+    products: Mapping[str, SellableRow],
+    *,
+    back: bool = False,
+    taxes: Sequence[int] = (),
 ) -> dict[str, object]:
-    """The line that makes a sale come to the cent. Raises Permanent where there is no product to book it on."""
-    return _values(settings, Item("adjustment", title, amount), products, {})
+    """A line of its own, such as the one that makes a sale come to the cent; `back`: one piece less, as in a return.
+
+    Raises Permanent where there is no product to book it on.
+    """
+    quantity = Decimal(-1 if back else 1)
+    return {**_values(settings, Item("adjustment", title, amount, quantity), products, {}), **taxed(taxes)}

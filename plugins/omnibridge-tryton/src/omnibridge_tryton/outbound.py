@@ -2,20 +2,20 @@
 
 The reference is `omnibridge:<canonical id>`, then the number that people know. A sale is made as a draft with all its
 lines in one request; when Tryton computes another total than the customer was charged, a line for the difference
-follows; then the sale is quoted and confirmed as the settings say. Each step first looks at how far the sale is, so
-that a delivery that was interrupted anywhere goes on where it stopped. A sale that exists is never rewritten: from
-the quotation on, Tryton owns it.
+follows; then the sale is quoted, confirmed and processed as the settings say, and where the money has come its invoice
+is posted and paid. A sale that exists is never rewritten: from the quotation on, Tryton owns it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omnibridge.connector import Delivery, Http, Receipt, Reference, Snapshot, Upsert
+from omnibridge.connector import Delivery, Http, Receipt, Reference, Snapshot
 from omnibridge.errors import Permanent
-from omnibridge.model import Address, Customer, Order, OrderTotals, email_or_none, phone_or_none
+from omnibridge.model import Address, Customer, Order, OrderTotals, PaymentStatus, email_or_none, phone_or_none
 from omnibridge_tryton import inbound
-from omnibridge_tryton.lines import adjustment, codes, itemise, sale_lines
+from omnibridge_tryton.invoices import pay_all
+from omnibridge_tryton.lines import codes, itemise, sale_lines
 from omnibridge_tryton.parties import (
     add_addresses,
     create_party,
@@ -27,19 +27,26 @@ from omnibridge_tryton.parties import (
     seen_address,
 )
 from omnibridge_tryton.reads import warehouse
-from omnibridge_tryton.rows import Code, Named, PartyRow, SaleRow, SellableRow
+from omnibridge_tryton.rows import Code, Named, PartyRow, SaleRow
+from omnibridge_tryton.rpc import Rpc
+from omnibridge_tryton.sales import (
+    advance,
+    again,
+    find_sale,
+    id_of,
+    pending,
+    press,
+    products_by_code,
+    reference_for,
+    settle,
+)
 from omnibridge_tryton.settings import TrytonSettings
-from omnibridge_tryton.wire import Rpc
 
-__all__ = ["cancel_order", "find_order", "normal", "place_order", "reference_for"]
+__all__ = ["cancel_order", "find_order", "normal", "place_order"]
 
-_KEPT = ("currency", "totals", "note", "buyer", "placed_at")
-
-
-def reference_for(order_id: str, number: str | None) -> str:
-    """A sale's reference: our id, then the order's number in one line, where it has one."""
-    text = " ".join((number or "").split())
-    return f"{inbound.OURS}{order_id}" + (f" {text}" if text else "")
+_PAID = (PaymentStatus.PAID, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED)
+_UNPAID = ("pending", "awaiting payment", "partially paid")
+_KEPT = ("currency", "totals", "note", "buyer")
 
 
 def normal(settings: TrytonSettings, order: Order) -> Order:
@@ -50,65 +57,28 @@ def normal(settings: TrytonSettings, order: Order) -> Order:
         kept["totals"] = OrderTotals(total=order.totals.total)
     for name, address in (("billing_address", order.billing_address), ("shipping_address", order.shipping_address)):
         if name in told:
-            kept[name] = normal_address(address) if address else None
+            kept[name] = _normal_address(address) if address else None
     return Order.model_construct(set(kept), **kept)
 
 
-def _id(order: Order, delivery: Delivery) -> str:
-    found = order.id or delivery.event.subject
-    if not found:
-        raise Permanent("an order without a canonical id cannot be found again", code="id")
-    return found
+def _normal_address(address: Address) -> Address:
+    """The address as it comes back; one that names nobody comes back in the name of whoever the sale's party is."""
+    kept = normal_address(address)
+    names = {name for name in kept.model_fields_set if name not in ("name", "company") or getattr(kept, name)}
+    return Address.model_construct(names, **{name: getattr(kept, name) for name in names})
 
 
 # ── The sale ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def _sale(rpc: Rpc, domain: list[object]) -> SaleRow | None:
-    found = await rpc.find("sale.sale", SaleRow, domain, SaleRow.FIELDS, limit=10, order=[["id", "ASC"]])
-    return found[0] if found else None
-
-
-async def _find(rpc: Rpc, order: Order, delivery: Delivery) -> SaleRow | None:
-    if delivery.own is not None and delivery.own.isdigit():
-        sale = await _sale(rpc, [["id", "=", int(delivery.own)]])
-        if sale is not None:
-            return sale
-    exact = reference_for(_id(order, delivery), None)
-    pattern = exact.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    either: list[object] = ["OR", [["reference", "=", exact]], [["reference", "like", f"{pattern} %"]]]
-    return await _sale(rpc, [["company", "=", rpc.settings.company], either])
-
-
-async def _again(rpc: Rpc, id_: int) -> SaleRow:
-    sale = await _sale(rpc, [["id", "=", id_]])
-    if sale is None:
-        raise Permanent(f"the sale {id_} was deleted in Tryton while it was being made", code="gone")
-    return sale
 
 
 def _missing(sale: SaleRow, order: Order) -> bool:
     return sale.state == "draft" and sale.total_amount != order.totals.total.amount
 
 
-def _pending(settings: TrytonSettings, sale: SaleRow) -> list[str]:
-    """The buttons still to be pressed."""
-    wanted = ["quote"] if settings.quote or settings.confirm else []
-    wanted += ["confirm"] if settings.confirm else []
-    done = {"draft": 0, "quotation": 1}.get(sale.state, 2)
-    return wanted[done:]
-
-
-async def _press(rpc: Rpc, sale: SaleRow, button: str) -> SaleRow:
-    """Press a button. Tryton refuses a second press, so a refusal of what happened already is none."""
-    try:
-        await rpc.do(button, f"sale.sale.{button}", [sale.id], protection=Upsert())
-    except Permanent:
-        after = await _again(rpc, sale.id)
-        if after.state == sale.state:
-            raise
-        return after
-    return await _again(rpc, sale.id)
+def _to_be_paid(settings: TrytonSettings, sale: SaleRow, order: Order) -> bool:
+    """Whether the money has come, and the books, which are kept from here, do not say so yet."""
+    paid = order.payment_status in _PAID and settings.payment_method is not None
+    return paid and sale.state in ("processing", "done") and sale.invoice_state in _UNPAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +122,7 @@ async def _party(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[PartyRow, 
     """The party of the order's buyer, its reference unless nobody is known, and whether it was made just now."""
     buyer = _buyer(order, delivery)
     buyer_id = order.buyer.id if order.buyer else None
-    key = key_of(buyer_id) if buyer_id else f"{inbound.GUEST}{_id(order, delivery)}"
+    key = key_of(buyer_id) if buyer_id else f"{inbound.GUEST}{id_of(order, delivery)}"
     row = await find_party(rpc, own=delivery.external(order.buyer), key=key, email=buyer.email)
     made = row is None
     if row is None:
@@ -194,12 +164,6 @@ async def _currency(rpc: Rpc, code: str) -> int:
     return found[0].id
 
 
-async def _products(rpc: Rpc, wanted: list[str]) -> dict[str, SellableRow]:
-    domain = [["code", "in", wanted], ["active", "=", True]]
-    found = await rpc.find("product.product", SellableRow, domain, SellableRow.FIELDS, order=[["id", "DESC"]])
-    return {row.code: row for row in found if row.code}
-
-
 async def _taxes(rpc: Rpc, rates: set[str]) -> dict[str, int]:
     if not rates:
         return {}
@@ -236,7 +200,7 @@ async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, 
         remedy = "a sale in Tryton has one currency; send orders in one"
         raise Permanent("the total is not in the order's currency", code="currency", remedy=remedy)
     items = itemise(settings, order)
-    products = await _products(rpc, codes(settings, items))
+    products = await products_by_code(rpc, codes(settings, items))
     taxes = await _taxes(rpc, {rate for item in items for rate in item.rates})
     lines = sale_lines(settings, items, products, taxes)
     currency = await _currency(rpc, order.currency)
@@ -249,7 +213,7 @@ async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, 
     values: dict[str, object] = {
         "company": settings.company,
         "party": row.id,
-        "reference": reference_for(_id(order, delivery), order.number),
+        "reference": reference_for(id_of(order, delivery), order.number),
         "currency": currency,
         "invoice_address": invoice,
         "shipment_address": shipment or invoice,
@@ -262,49 +226,34 @@ async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, 
         values["warehouse"] = place
     id_ = await rpc.create("create", "sale.sale", values)
     await rpc.http.keep(Reference(Order.KIND, str(id_)))
-    return await _again(rpc, id_), buyer
-
-
-async def _settle(rpc: Rpc, order: Order, sale: SaleRow) -> SaleRow:
-    """Add a line for what the sale differs from the money charged. Raises Permanent when it still differs then."""
-    difference = order.totals.total.amount - sale.total_amount
-    products = await _products(rpc, codes(rpc.settings, ()))
-    line = adjustment(rpc.settings, "Rounding", difference, products)
-    lock = {f"sale.sale,{sale.id}": sale.stamp}
-    values = {"lines": [["create", [line]]]}
-    await rpc.do("settle", "sale.sale.write", [sale.id], values, protection=Upsert(), _timestamp=lock)
-    sale = await _again(rpc, sale.id)
-    if sale.total_amount != order.totals.total.amount:
-        raise Permanent(
-            f"the sale {sale.id} comes to {sale.total_amount}, the order to {order.totals.total}",
-            code="total",
-            remedy="mend the draft in Tryton and replay, or cancel it there",
-        )
-    return sale
+    return await again(rpc, id_), buyer
 
 
 async def place_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt:
-    """Make the sale of an order, as far as the settings say; nothing is made twice."""
+    """Make the sale of an order, as far as the settings say, and book that it is paid; nothing is made twice."""
     rpc = Rpc(settings, http)
-    sale = await _find(rpc, order, delivery)
+    sale = await find_sale(rpc, order, delivery)
     buyer: _Buyer | None = None
     notes: list[str] = []
     if sale is None:
         sale, buyer = await _create(rpc, order, delivery)
-    elif inbound.reference_of(sale.reference) != _id(order, delivery):
-        return _receipt(settings, sale, "the sale was made in Tryton, which owns it")
-    if _missing(sale, order):
-        notes.append(f"{order.totals.total.amount - sale.total_amount} {order.currency} booked as rounding")
-        sale = await _settle(rpc, order, sale)
-    for button in _pending(settings, sale):
-        sale = await _press(rpc, sale, button)
-    return _receipt(settings, sale, "; ".join(notes) or None, buyer)
+    if inbound.reference_of(sale.reference) != id_of(order, delivery):
+        notes.append("the sale was made in Tryton, which owns it")
+    else:
+        if _missing(sale, order):
+            notes.append(f"{order.totals.total.amount - sale.total_amount} {order.currency} booked as rounding")
+            sale = await settle(rpc, sale, order.totals.total.amount)
+        sale = await advance(rpc, sale)
+    if _to_be_paid(settings, sale, order):
+        notes += await pay_all(rpc, sale, reference_for(id_of(order, delivery)))
+        sale = await again(rpc, sale.id)
+    return _receipt(settings, sale, rpc.note(*notes), buyer)
 
 
 async def find_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt | None:
     """Whether the sale is there and as far as it has to be; None otherwise, and delivering again completes it."""
-    sale = await _find(Rpc(settings, http), order, delivery)
-    if sale is None or _missing(sale, order) or _pending(settings, sale):
+    sale = await find_sale(Rpc(settings, http), order, delivery)
+    if sale is None or _missing(sale, order) or pending(settings, sale) or _to_be_paid(settings, sale, order):
         return None
     return _receipt(settings, sale, "found by its reference")
 
@@ -312,7 +261,7 @@ async def find_order(settings: TrytonSettings, order: Order, delivery: Delivery,
 async def cancel_order(settings: TrytonSettings, order: Order, delivery: Delivery, http: Http) -> Receipt:
     """Cancel the sale of an order, if there is one. Raises Permanent once Tryton processes it."""
     rpc = Rpc(settings, http)
-    sale = await _find(rpc, order, delivery)
+    sale = await find_sale(rpc, order, delivery)
     if sale is None:
         return Receipt(note="there is no sale to cancel")
     if sale.state in ("processing", "done"):
@@ -322,5 +271,5 @@ async def cancel_order(settings: TrytonSettings, order: Order, delivery: Deliver
             remedy="cancel its shipments and invoices in Tryton, or book a return",
         )
     if sale.state != "cancelled":
-        sale = await _press(rpc, sale, "cancel")
-    return _receipt(settings, sale, None)
+        sale = await press(rpc, sale, "cancel")
+    return _receipt(settings, sale, rpc.note())

@@ -16,8 +16,9 @@ from omnibridge.errors import InvalidMessage
 from omnibridge.model import Address, ContactPoint, Customer, email_or_none, phone_or_none
 from omnibridge_tryton import inbound
 from omnibridge_tryton.rows import AddressRow, Code, Mechanism, PartyRow
+from omnibridge_tryton.rpc import Rpc
 from omnibridge_tryton.settings import TrytonSettings
-from omnibridge_tryton.wire import Row, Rpc
+from omnibridge_tryton.wire import Row
 
 __all__ = [
     "Places",
@@ -101,7 +102,7 @@ def _lines(address: Address, owner: str | None) -> dict[str, object]:
     named = address.company if both else address.name or address.company
     return {
         "party_name": named if named != owner else None,
-        "attn": address.name if both else None,
+        "attn": address.name if both and address.name != owner else None,
         "street": street or None,
         "city": address.city,
         "postal_code": address.postal_code,

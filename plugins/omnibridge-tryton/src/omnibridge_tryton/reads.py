@@ -9,14 +9,16 @@ from typing import Generic, TypeVar
 
 from omnibridge.connector import Cursor, Http, Lookup, Observation, Snapshot
 from omnibridge.errors import InvalidMessage, Permanent
-from omnibridge.model import Customer, InventoryLevel, Order, Product
-from omnibridge_tryton import inbound
+from omnibridge.model import Customer, InventoryLevel, Order, Product, Refund, Return
+from omnibridge_tryton import goods, inbound, inbound_returns
 from omnibridge_tryton.follow import Source, follow, newest_place
+from omnibridge_tryton.invoices import method_of
 from omnibridge_tryton.rows import Code, Owner, PartyRow, SaleRow, StockRow, TemplateRow
+from omnibridge_tryton.rpc import Rpc
 from omnibridge_tryton.settings import TrytonSettings
-from omnibridge_tryton.wire import Row, Rpc, is_object, rows
+from omnibridge_tryton.wire import Row, is_object, rows
 
-__all__ = ["poll_parties", "poll_products", "poll_sales", "poll_stock", "probe", "read", "warehouse"]
+__all__ = ["level_of", "poll_parties", "poll_products", "poll_sales", "poll_stock", "probe", "read", "warehouse"]
 
 RowT = TypeVar("RowT", bound=Row)
 
@@ -59,13 +61,13 @@ class _Kind(Generic[RowT]):
 _PARTY = _Kind(
     Customer.KIND, "party.party", PartyRow, PartyRow.FIELDS, lambda settings, row: [inbound.customer(settings, row)]
 )
-_SALE = _Kind(Order.KIND, "sale.sale", SaleRow, SaleRow.FIELDS, inbound.order)
+_SALE = _Kind(Order.KIND, "sale.sale", SaleRow, SaleRow.FIELDS, inbound_returns.sale)
 _PRODUCT = _Kind(
     Product.KIND,
     "product.template",
     TemplateRow,
     TemplateRow.FIELDS,
-    lambda settings, row: [inbound.product(settings, row)],
+    lambda settings, row: [goods.product(settings, row)],
 )
 
 
@@ -129,7 +131,13 @@ async def warehouse(rpc: Rpc) -> int | None:
 async def _stock(rpc: Rpc, place: int, moved: Mapping[int, datetime]) -> list[Observation]:
     domain = [["id", "in", list(moved)], ["type", "=", "goods"]]
     found = await rpc.find("product.product", StockRow, domain, StockRow.FIELDS, locations=[place])
-    return [inbound.inventory(rpc.settings, row, moved[row.id]) for row in found]
+    return [goods.inventory(rpc.settings, row, moved[row.id]) for row in found]
+
+
+async def level_of(rpc: Rpc, place: int, product: int) -> list[Observation]:
+    """The stock of one product in the warehouse `place` as it is now; nothing where there is no such product."""
+    last = await newest_place(rpc, Source("stock.move", "product", (["product", "=", product],)))
+    return await _stock(rpc, place, {product: last.at})
 
 
 async def poll_stock(settings: TrytonSettings, cursor: Cursor | None, http: Http) -> None:
@@ -148,7 +156,8 @@ async def poll_stock(settings: TrytonSettings, cursor: Cursor | None, http: Http
 async def read(settings: TrytonSettings, lookup: Lookup, http: Http) -> Sequence[Observation]:
     """The record that `lookup` names as it is now; a deleted snapshot where there is none.
 
-    Kinds: customer, order, product, and inventory (`<product id>:<warehouse code>`). Raises Permanent for others.
+    Kinds: customer, order, return, refund, product, and inventory (`<product id>:<warehouse code>`). Raises Permanent
+    for others.
     """
     rpc = Rpc(settings, http)
     raw = lookup.external_id.partition(":")[0] if lookup.kind == InventoryLevel.KIND else lookup.external_id
@@ -157,16 +166,15 @@ async def read(settings: TrytonSettings, lookup: Lookup, http: Http) -> Sequence
     ids = [int(raw)]
     if lookup.kind == Customer.KIND:
         return await _PARTY.observe(rpc, ids, strict=True) or [Snapshot.gone(Customer.KIND, raw)]
-    if lookup.kind == Order.KIND:
-        return await _SALE.observe(rpc, ids, _company(settings), strict=True) or [Snapshot.gone(Order.KIND, raw)]
+    if lookup.kind in (Order.KIND, Return.KIND, Refund.KIND):
+        return await _SALE.observe(rpc, ids, _company(settings), strict=True) or [Snapshot.gone(lookup.kind, raw)]
     if lookup.kind == Product.KIND:
         return await _PRODUCT.observe(rpc, ids, strict=True) or [Snapshot.gone(Product.KIND, raw)]
     if lookup.kind == InventoryLevel.KIND:
         place = await warehouse(rpc)
         if place is None:
             raise Permanent("this channel reads no stock", remedy="name a warehouse in `location`")
-        last = await newest_place(rpc, Source("stock.move", "product", (["product", "=", int(raw)],)))
-        return await _stock(rpc, place, {int(raw): last.at}) or [Snapshot.gone(InventoryLevel.KIND, lookup.external_id)]
+        return await level_of(rpc, place, int(raw)) or [Snapshot.gone(InventoryLevel.KIND, lookup.external_id)]
     raise Permanent(f"{lookup.kind!r} cannot be looked up in Tryton")
 
 
@@ -176,6 +184,8 @@ async def probe(settings: TrytonSettings, http: Http) -> None:
     if not await rpc.find("company.company", Owner, [["id", "=", settings.company]], ["id"], limit=1):
         raise Permanent(f"there is no company with the id {settings.company}", remedy="mend `company`")
     await warehouse(rpc)
+    if settings.payment_method is not None:
+        await method_of(rpc)
     named = {settings.fallback_product, settings.shipping_product, settings.adjustment_product} - {None}
     if named:
         domain = [["code", "in", sorted(code for code in named if code)], ["active", "=", True]]

@@ -137,11 +137,12 @@ class PartyRow(Changing):
 class Sold(Row):
     """The product of a sale line."""
 
-    FIELDS: ClassVar[tuple[str, ...]] = ("code", "name", "template")
+    FIELDS: ClassVar[tuple[str, ...]] = ("code", "name", "template", "type")
 
     code: str | None = None
     name: str | None = None
     template: int | None = None
+    type: str | None = None
 
 
 class Unit(Row):
@@ -191,8 +192,17 @@ class Buyer(Changing):
     identifiers: tuple[Identifier, ...] = Field(default=(), alias="identifiers.")
 
 
+class Shipment(Row):
+    """A shipment of a sale, of which only the state is wanted."""
+
+    state: str | None = None
+
+
 class SaleRow(Changing):
-    """`sale.sale`. The amounts are computed by the server, in the sale's currency."""
+    """`sale.sale`. The amounts are computed by the server, in the sale's currency.
+
+    `origin` names what it was made from by model and id; a return names the sale that it takes back.
+    """
 
     FIELDS: ClassVar[tuple[str, ...]] = (
         "number",
@@ -205,6 +215,7 @@ class SaleRow(Changing):
         "warehouse.code",
         "sale_date",
         "comment",
+        "origin",
         "untaxed_amount",
         "tax_amount",
         "total_amount",
@@ -215,6 +226,7 @@ class SaleRow(Changing):
         *_below("invoice_address", AddressRow.FIELDS),
         *_below("shipment_address", AddressRow.FIELDS),
         *_below("lines", LineRow.FIELDS),
+        "shipment_returns.state",
     )
 
     number: str | None = None
@@ -227,6 +239,7 @@ class SaleRow(Changing):
     warehouse: Code | None = Field(default=None, alias="warehouse.")
     sale_date: date | None = None
     comment: str | None = None
+    origin: str | None = None
     untaxed_amount: Decimal | None = None
     tax_amount: Decimal | None = None
     total_amount: Decimal
@@ -236,6 +249,13 @@ class SaleRow(Changing):
     invoice_address: AddressRow | None = Field(default=None, alias="invoice_address.")
     shipment_address: AddressRow | None = Field(default=None, alias="shipment_address.")
     lines: tuple[LineRow, ...] = Field(default=(), alias="lines.")
+    returned: tuple[Shipment, ...] = Field(default=(), alias="shipment_returns.")
+
+    @property
+    def sold(self) -> str | None:
+        """The id of the sale that this one was made from, if it was."""
+        model, _, id_ = (self.origin or "").partition(",")
+        return id_ if model == "sale.sale" and id_.isdigit() else None
 
 
 class ProductRow(Changing):

@@ -15,14 +15,26 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from omnibridge.connector import Response, Sandbox, SandboxRequest, json_response, same
 from omnibridge.errors import InvalidMessage
+from omnibridge_tryton.sandbox_books import Books
 from omnibridge_tryton.settings import TrytonSettings
 from omnibridge_tryton.store import SCHEMA, Record, ServerError, Store, user_error
 from omnibridge_tryton.wire import is_list, is_object, pack, unpack
 
 __all__ = ["TrytonSandbox"]
 
-_CENT = Decimal("0.01")
-_BUTTONS = {"quote": ("draft",), "confirm": ("quotation",), "cancel": ("draft", "quotation", "confirmed")}
+_DEFAULTS = {
+    "state": "draft",
+    "invoice_state": "none",
+    "shipment_state": "none",
+    "invoice_method": "order",
+    "shipment_method": "order",
+}
+_BUTTONS = {
+    "quote": ("draft",),
+    "confirm": ("quotation",),
+    "process": ("confirmed", "processing", "done"),
+    "cancel": ("draft", "quotation", "confirmed"),
+}
 
 
 def _page(status: int, text: str) -> Response:
@@ -36,6 +48,9 @@ class TrytonSandbox(Sandbox):
         super().__init__(now)
         self.settings = settings
         self.store = Store(lambda: self.now())
+        self.books = Books(settings, self.store)
+        self.queue = False
+        """Whether confirmed sales wait for a worker, which is not there: somebody has to press the button."""
         self.sessions: set[str] = set()
         self.failures = 0
         self._fill()
@@ -44,10 +59,16 @@ class TrytonSandbox(Sandbox):
 
     def _fill(self) -> None:
         create, settings = self.store.create, self.settings
+        create("res.user", {"login": settings.username})
         currency = create("currency.currency", {"name": settings.currency, "code": settings.currency, "digits": 2})
         while settings.company not in self.store.table("company.company"):
             create("company.company", {"currency": currency})
-        create("stock.location", {"name": "Warehouse", "code": settings.location or "WH", "type": "warehouse"})
+        storage = create("stock.location", {"name": "Storage Zone", "code": "STO", "type": "storage"})
+        place: Record = {"name": "Warehouse", "code": settings.location or "WH", "type": "warehouse"}
+        create("stock.location", {**place, "storage_location": storage})
+        if settings.payment_method is not None:
+            method = {"name": settings.payment_method, "company": settings.company}
+            create("account.invoice.payment.method", method)
         create("product.uom", {"name": "Unit", "symbol": "u", "digits": 0})
         create("product.uom", {"name": "Kilogram", "symbol": "kg", "digits": 2})
         for code, name in (("DK", "Denmark"), ("DE", "Germany"), ("US", "United States")):
@@ -57,6 +78,10 @@ class TrytonSandbox(Sandbox):
         for code in {settings.fallback_product, settings.shipping_product, settings.adjustment_product}:
             if code:
                 self.add_product(code, code.title(), Decimal("0.00"), type_="service")
+
+    def add_currency(self, code: str, digits: int) -> None:
+        """A further currency, with as many digits behind the point."""
+        self.store.create("currency.currency", {"name": code, "code": code, "digits": digits})
 
     def add_product(self, code: str, name: str, price: Decimal, *, type_: str = "goods", unit: str = "u") -> int:
         """A product with one variant; gives the variant's id."""
@@ -69,9 +94,20 @@ class TrytonSandbox(Sandbox):
     def set_stock(self, code: str, quantity: float) -> None:
         """Count a product's stock, as an inventory in Tryton does."""
         found = next(row for row in self.store.table("product.product").values() if row["code"] == code)
-        found |= {"quantity": quantity, "forecast_quantity": quantity}
-        move: Record = {"product": found["id"], "company": self.settings.company, "quantity": quantity, "state": "done"}
-        self.store.create("stock.move", move)
+        self.books.move(found["id"], quantity - float(str(found["quantity"])))
+
+    def add_sale(self, party: int, code: str, quantity: float, price: Decimal) -> int:
+        """A processed sale of one product, without tax; gives its id."""
+        found = next(row for row in self.store.table("product.product").values() if row["code"] == code)
+        line: Record = {"type": "line", "product": found["id"], "unit": found["sale_uom"], "description": found["name"]}
+        line |= {"quantity": quantity, "unit_price": price}
+        address = self.store.create("party.address", {"party": party, "street": "Road 1", "city": "Aarhus"})
+        head: Record = {"party": party, "company": self.settings.company, "currency": 1, "state": "quotation"}
+        head |= {"invoice_address": address, "shipment_address": address}
+        made = self.store.create("sale.sale", {**head, "lines": [["create", [line]]]})
+        self._saved("sale.sale", made)
+        self._press(self.store.get("sale.sale", made), "confirm")
+        return made
 
     def records(self) -> Mapping[str, list[Record]]:
         """The tables that people ask for, plain fields only."""
@@ -107,8 +143,10 @@ class TrytonSandbox(Sandbox):
         before = deepcopy(self.store.tables)
         try:
             result = self._call(method, [unpack(param) for param in params])
+            self.books.settle_questions(True)
         except ServerError as error:
             self.store.tables = before  # the transaction is rolled back
+            self.books.settle_questions(False)
             return json_response({"id": body["id"], "error": error.error})
         except (InvalidMessage, IndexError, TypeError):
             return _page(422, "Unprocessable Entity")
@@ -141,8 +179,15 @@ class TrytonSandbox(Sandbox):
 
     def _call(self, method: str, params: list[object]) -> object:
         *args, context = params
-        if not method.startswith("model.") or not is_object(context):
+        if not is_object(context):
             return _page(422, "Missing context argument")
+        if method.startswith("wizard.account.invoice.pay."):
+            return self.books.wizard(method.rpartition(".")[2], args, context)
+        if method == "model.res.user.warning.skip":
+            self.books.answers.add(str(args[0]))
+            return None
+        if not method.startswith("model."):
+            return _page(404, "Not Found")
         model, _, verb = method.removeprefix("model.").rpartition(".")
         self.store.table(model)
         if verb == "search_read":
@@ -156,6 +201,9 @@ class TrytonSandbox(Sandbox):
         if model == "sale.sale" and verb in _BUTTONS:
             for id_ in args[0] if is_list(args[0]) else []:
                 self._press(self.store.get(model, id_), verb)
+            return None
+        if f"{model}.{verb}" in self.books.buttons:
+            self.books.press(f"{model}.{verb}", args[0])
             return None
         return _page(403, "Forbidden")
 
@@ -187,18 +235,24 @@ class TrytonSandbox(Sandbox):
             record["code"] = str(id_)
         if model == "sale.sale":
             self._check_sale(record)
+        if model == "stock.inventory":
+            record |= {"state": record["state"] or "draft", "create_uid": 1}
+        if model == "product.product" and record["list_price"] is not None:
+            record["list_price_used"] = record["list_price"]
         return id_
 
     def _check_sale(self, sale: Record) -> None:
-        for name in ("state", "invoice_state", "shipment_state"):
-            sale[name] = sale[name] or ("draft" if name == "state" else "none")
+        for name, default in _DEFAULTS.items():
+            sale[name] = sale[name] or default
         for name in ("invoice_address", "shipment_address"):
             if sale[name] is not None and self.store.get("party.address", sale[name])["party"] != sale["party"]:
                 raise user_error(f'The value for field "{name}" is not valid according to its domain.')
+        digits = self.store.get("currency.currency", sale["currency"])["digits"]
+        cent = Decimal(1).scaleb(-int(str(digits)))
         untaxed, bases = Decimal(0), dict[object, Decimal]()
         for line in self.store.children(sale, "sale.line.sale"):
             line["company"] = sale["company"]
-            amount = self._check_line(line)
+            amount = self._check_line(line, cent)
             untaxed += amount
             taxes = line["taxes"]
             for tax in taxes if is_list(taxes) else []:
@@ -206,17 +260,19 @@ class TrytonSandbox(Sandbox):
         added = Decimal(0)
         for tax, base in bases.items():
             rate = self.store.get("account.tax", tax)["rate"]
-            added += (base * Decimal(str(rate))).quantize(_CENT, ROUND_HALF_EVEN)
+            added += (base * Decimal(str(rate))).quantize(cent, ROUND_HALF_EVEN)
         sale |= {"untaxed_amount": untaxed, "tax_amount": added, "total_amount": untaxed + added}
 
-    def _check_line(self, line: Record) -> Decimal:
+    def _check_line(self, line: Record, cent: Decimal) -> Decimal:
         price, quantity = line["unit_price"], Decimal(str(line["quantity"]))
         unit = self.store.get("product.uom", line["unit"])
         if not isinstance(price, Decimal) or price != price.quantize(Decimal("0.0001")):
             raise user_error(f'The number of digits in the value "{price}" for field "Unit Price" exceeds the limit.')
         if quantity != quantity.quantize(Decimal(1).scaleb(-int(str(unit["digits"])))):
             raise user_error(f'The number of digits in the value "{quantity}" for field "Quantity" exceeds the limit.')
-        return (price * quantity).quantize(_CENT, ROUND_HALF_EVEN)
+        amount = (price * quantity).quantize(cent, ROUND_HALF_EVEN)
+        line["amount"] = amount
+        return amount
 
     def _press(self, sale: Record, button: str) -> None:
         name = f"{sale['number'] or ''} [{sale['reference']}]".strip()
@@ -227,13 +283,11 @@ class TrytonSandbox(Sandbox):
             if sale["invoice_address"] is None:
                 raise user_error(f'To get a quote for sale "{name}" you must enter an invoice address.')
             values = {"state": "quotation", "number": sale["number"] or str(sale["id"])}
-        if button == "confirm":
-            lines = self.store.children(sale, "sale.line.sale")
-            products = [self.store.get("product.product", line["product"]) for line in lines]
-            goods = any(found["type"] == "goods" for found in products)
-            values = {"state": "processing", "invoice_state": "pending"}
-            values["shipment_state"] = "waiting" if goods else "none"
+        if button in ("confirm", "process"):
+            values = {"state": "confirmed"}
         self.store.write("sale.sale", sale["id"], values)
+        if button == "process" or (button == "confirm" and not self.queue):
+            self.books.process(sale)
 
 
 def _objects(value: object) -> list[Record]:

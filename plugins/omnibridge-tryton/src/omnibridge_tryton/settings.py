@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from omnibridge.connector import Settings
 from omnibridge.model import Currency
@@ -69,6 +69,27 @@ class TrytonSettings(Settings):
     confirm: bool = Field(
         default=False, description="Also confirm it, which starts shipments and invoices unless a worker does that"
     )
+    process: bool = Field(
+        default=False,
+        description="Also process a confirmed sale at once, rather than leave that to Tryton's queue",
+    )
+    payment_method: str | None = Field(
+        default=None,
+        description="Name of the method of payment in Tryton by which paid orders and refunds are booked: their "
+        "invoices and credit notes are posted and paid; without it that is left to people. Needs `confirm`",
+    )
+    warnings: tuple[str, ...] = Field(
+        default=("*",),
+        description="Which of Tryton's questions (warnings) are answered with yes, as patterns of what they are about, "
+        'such as "invoice_taxes" or "effective_date_*"; the receipt tells each. An empty list: a warning is a refusal',
+    )
+    price_tax: Decimal | None = Field(
+        default=None,
+        ge=0,
+        lt=10,
+        description="Rate of the tax, as a fraction, that is taken off a price with tax inside before it becomes a "
+        "list price; without it such prices are not written",
+    )
     adopt_by_email: bool = Field(
         default=True,
         description="Take the one party with the customer's email address, when none carries the customer's id, "
@@ -111,3 +132,9 @@ class TrytonSettings(Settings):
             return {rate_key(Decimal(rate)): name for rate, name in value.items()}
         except InvalidOperation:
             raise ValueError("each key is a rate as a fraction, such as 0.25") from None
+
+    @model_validator(mode="after")
+    def _books(self) -> TrytonSettings:
+        if self.payment_method is not None and not self.confirm:
+            raise ValueError("`payment_method` needs `confirm`: only a confirmed sale has an invoice to pay")
+        return self

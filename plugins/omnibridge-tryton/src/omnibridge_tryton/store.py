@@ -26,13 +26,23 @@ _FIELDS = {
     "country.subdivision": "name code country>country.country",
     "ir.lang": "name code",
     "account.tax": "name rate company>company.company",
-    "stock.location": "name code type",
+    "account.invoice": "number state total_amount amount_to_pay currency>currency.currency party>party.party "
+    "company>company.company sales*sale.sale",
+    "account.invoice.payment.method": "name company>company.company",
+    "account.move": "description",
+    "account.move.line": "move>account.move amount invoice_payment>account.invoice",
+    "res.user": "login",
+    "stock.inventory": "location>stock.location date company>company.company state create_uid>res.user "
+    "lines<stock.inventory.line.inventory",
+    "stock.inventory.line": "inventory>stock.inventory product>product.product quantity",
+    "stock.location": "name code type storage_location>stock.location",
+    "stock.shipment.out.return": "state",
     "stock.move": "product>product.product company>company.company quantity state",
     "product.category": "name",
     "product.uom": "name symbol digits",
     "product.identifier": "product>product.product type code",
     "product.template": "name code type salable categories*product.category products<product.product.template",
-    "product.product": "template>product.template code name type description list_price_used cost_price "
+    "product.product": "template>product.template code name type description list_price list_price_used cost_price "
     "sale_uom>product.uom default_uom>product.uom quantity forecast_quantity "
     "identifiers<product.identifier.product",
     "party.party": "name code lang>ir.lang replaced_by>party.party tax_identifier>party.identifier "
@@ -45,8 +55,9 @@ _FIELDS = {
     "sale.sale": "party>party.party company>company.company currency>currency.currency number reference description "
     "state invoice_state shipment_state sale_date comment untaxed_amount tax_amount total_amount "
     "warehouse>stock.location invoice_address>party.address shipment_address>party.address "
-    "lines<sale.line.sale",
-    "sale.line": "sale>sale.sale company>company.company type description quantity unit_price note "
+    "lines<sale.line.sale origin invoice_method shipment_method invoices*account.invoice "
+    "shipment_returns*stock.shipment.out.return",
+    "sale.line": "sale>sale.sale company>company.company type description quantity unit_price amount note "
     "unit>product.uom product>product.product taxes*account.tax",
 }
 _STAMPS = ("id", "active", "create_date", "write_date", "last_modified_at", "_timestamp")
@@ -202,7 +213,9 @@ class Store:
         name, _, rest = path.partition(".")
         sign, target = self._field(model, name)
         if sign == "<":
-            return [child["id"] for child in self.children(record, target)]
+            below = target.rpartition(".")[0]
+            owned = self.children(record, target)
+            return [self.value(below, child, rest) if rest else child["id"] for child in owned]
         found = record[name]
         if not rest:
             return found
@@ -263,8 +276,8 @@ class Store:
 
     def _clause(self, model: str, record: Record, path: str, operator: str, wanted: object) -> bool:
         value = self.value(model, record, path)
-        if operator == "=":
-            return value == wanted
+        if operator == "=":  # of several related records, any
+            return wanted in value if is_list(value) else value == wanted
         if operator == "!=":
             return value != wanted
         if operator == "in":

@@ -18,16 +18,14 @@ from typing import TypeGuard, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from omnibridge.connector import Class, Http, Outcome, Protection, Request, Response, classify_http
+from omnibridge.connector import Class, Outcome, Request, Response, classify_http
 from omnibridge.errors import InvalidMessage, Permanent
-from omnibridge_tryton.settings import TrytonSettings
 
 __all__ = [
     "HEADERS",
     "PATH",
     "Fault",
     "Row",
-    "Rpc",
     "answer",
     "classify",
     "envelope",
@@ -165,10 +163,14 @@ def _clock(whole: Callable[[str], int]) -> time:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error of the server: its class by name (`UserError`), and what it says to people."""
+    """An error of the server: its class by name (`UserError`), and what it says to people.
+
+    `question` is the name of a warning (a digest of the records, a dot, what it is about), by which it is answered.
+    """
 
     name: str
     message: str
+    question: str | None = None
 
 
 def _texts(value: object) -> list[str]:
@@ -190,11 +192,12 @@ def fault(body: object) -> Fault | None:
         return Fault("Error", str(error)[:500])
     name, *rest = error
     texts = _texts(rest[0]) if rest else []
-    if name == "UserWarning":  # the first text is the warning's own key, by which it could be silenced
-        texts = texts[1:]
+    question = None
+    if name == "UserWarning" and texts:
+        question, *texts = texts
     if name not in ("UserError", "UserWarning"):
         texts = [text.strip().splitlines()[-1] for text in texts[:1] if text.strip()]
-    return Fault(str(name)[:200], " ".join(text for text in texts if text)[:500])
+    return Fault(str(name)[:200], " ".join(text for text in texts if text)[:500], question)
 
 
 def classify(request: Request, response: Response, now: datetime) -> Outcome:
@@ -224,7 +227,7 @@ def classify(request: Request, response: Response, now: datetime) -> Outcome:
 
 _REMEDIES = {
     "UserError": "mend the record or the setting that it names",
-    "UserWarning": "do it once in Tryton as this user and choose to ignore the warning always, then replay",
+    "UserWarning": "name it in `warnings`, or do it once in Tryton as this user and ignore the warning always; replay",
     "403": "give the user the access rights in Tryton",
     "404": "look at base_url and database",
     "405": "the server must be Tryton 8 or later, where calls go to /<database>/rpc/",
@@ -262,72 +265,3 @@ def rows(model: type[RowT], result: object) -> list[RowT]:
 def envelope(method: str, params: Sequence[object]) -> dict[str, object]:
     """The body of one call."""
     return {"id": 1, "method": method, "params": pack(list(params))}
-
-
-# ── Calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Rpc:
-    """Calls of one exchange, all in the channel's company. Every method raises Permanent and InvalidMessage."""
-
-    settings: TrytonSettings
-    http: Http
-
-    def context(self, **more: object) -> dict[str, object]:
-        """The context of a call: the company, and what is given."""
-        return {"company": self.settings.company, **more}
-
-    async def ask(self, method: str, *params: object, **context: object) -> object:
-        """A call of `model.<method>` that changes nothing."""
-        full = f"model.{method}"
-        body = envelope(full, [*params, self.context(**context)])
-        return answer(full, await self.http.query(PATH, json=body, headers=HEADERS))
-
-    async def do(
-        self, step: str, method: str, *params: object, protection: Protection | None = None, **context: object
-    ) -> object:
-        """A call of `model.<method>` that writes."""
-        full = f"model.{method}"
-        body = envelope(full, [*params, self.context(**context)])
-        sent = await self.http.post(PATH, json=body, headers=HEADERS, step=step, protection=protection)
-        return answer(full, sent)
-
-    async def create(self, step: str, model: str, values: Mapping[str, object]) -> int:
-        """Make one record of `model`, unprotected, and return its id."""
-        made = await self.do(step, f"{model}.create", [dict(values)])
-        id_ = made[0] if is_list(made) and len(made) == 1 else None
-        if not isinstance(id_, int):
-            raise InvalidMessage("the id of the new record is missing", where=model)
-        return id_
-
-    async def find(
-        self,
-        model: str,
-        row: type[RowT],
-        domain: Sequence[object],
-        fields: Sequence[str],
-        *,
-        limit: int | None = None,
-        order: Sequence[Sequence[str]] | None = None,
-        **context: object,
-    ) -> list[RowT]:
-        """Records of `model` that meet `domain`, with the inactive ones."""
-        return rows(row, await self.search(model, domain, fields, limit=limit, order=order, **context))
-
-    async def search(
-        self,
-        model: str,
-        domain: Sequence[object],
-        fields: Sequence[str],
-        *,
-        limit: int | None = None,
-        order: Sequence[Sequence[str]] | None = None,
-        **context: object,
-    ) -> list[object]:
-        """The same as they come, so that one that is malformed does not spoil the others."""
-        context = {"active_test": False, **context}
-        found = await self.ask(f"{model}.search_read", domain, 0, limit, order, fields, **context)
-        if not is_list(found):
-            raise InvalidMessage("not a list of records", where=model)
-        return found
