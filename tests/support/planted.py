@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 180
-"""A run that takes longer hangs, which the sound code does not: the bug is noticed."""
+"""A run that takes longer, and thrice as long as of the sound code, hangs: the bug is noticed."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,11 @@ BUGS = (
     Bug(
         "acknowledge before the commit",
         "ingress/ingress.py",
-        "            accepted = await self._journal.accept(item)\n        except StorageError:\n"
-        '            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})\n'
-        "        self._count(channel_name,",
-        "            from omnibridge.journal import Accepted\n            import anyio.lowlevel, asyncio, sniffio\n"
+        "            accepted = await self._journal.accept(item)\n",
+        "            import asyncio, sniffio\n"
         "            accepted = Accepted(1, False)\n"
         "            if sniffio.current_async_library() == 'asyncio':\n"
-        "                asyncio.ensure_future(self._journal.accept(item))\n        except StorageError:\n"
-        '            return _problem(503, "cannot store anything now; try again", {"retry-after": "5"})\n'
-        "        self._count(channel_name,",
+        "                asyncio.ensure_future(self._journal.accept(item))\n",
         ("tests/ingress", "tests/faults/test_failpoints.py"),
     ),
     Bug(
@@ -61,8 +59,8 @@ BUGS = (
     Bug(
         "a key that changes on retry",
         "delivery/keys.py",
-        'return str(uuid5(UUID(delivery), f"{step}\\x1f{generation}"))',
-        'import os\n    return str(uuid5(UUID(delivery), f"{step}\\x1f{generation}{os.urandom(4).hex()}"))',
+        'return name_uuid(UUID(delivery).bytes, f"{step}\\x1f{generation}")',
+        'import os\n    return name_uuid(UUID(delivery).bytes, f"{step}\\x1f{generation}{os.urandom(4).hex()}")',
         ("tests/delivery", "tests/faults/test_failpoints.py"),
     ),
     Bug(
@@ -89,8 +87,8 @@ BUGS = (
     Bug(
         "unknown consent taken for granted",
         "customer/gate.py",
-        "if state == ConsentState.GRANTED:",
-        "if state in (ConsentState.GRANTED, ConsentState.UNKNOWN):",
+        "if state != ConsentState.GRANTED:",
+        "if state not in (ConsentState.GRANTED, ConsentState.UNKNOWN):",
         ("tests/customer", "tests/delivery"),
     ),
     Bug(
@@ -102,9 +100,9 @@ BUGS = (
     ),
     Bug(
         "a copy that grants consent",
-        "reconcile/reconcile.py",
-        "    if channel.collects_consent and origin is Origin.WEBHOOK and proven and newer:",
-        "    if proven and newer:",
+        "reconcile/consent.py",
+        "    if not collects:\n",
+        "    if False:\n",
         ("tests/reconcile",),
     ),
     Bug(
@@ -140,7 +138,7 @@ BUGS = (
         "routing/router.py",
         "channel != origin",
         "True",
-        ("tests/routing", "tests/process", "tests/test_process.py"),
+        ("tests/routing", "tests/test_process.py"),
     ),
     Bug(
         "a credential that goes to any host",
@@ -152,19 +150,25 @@ BUGS = (
 )
 
 
-def run(tests: tuple[str, ...], source: Path) -> bool:
-    """Whether the tests pass with the core at `source`."""
-    present = [test for test in tests if (ROOT / test).exists()]
-    if not present:
-        raise SystemExit(f"none of {', '.join(tests)} exists")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", *present]
+def run(tests: tuple[str, ...], source: Path, seconds: float | None) -> bool:
+    """Whether the tests pass with the core at `source`, within that time."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "0", *tests]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, timeout=SECONDS
+            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, timeout=seconds
         )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
+
+
+@cache
+def patience(tests: tuple[str, ...]) -> float:
+    """How long the tests may take. They must pass on the sound code, or their failing would say nothing about a bug."""
+    start = time.monotonic()
+    if not run(tests, ROOT / "src", None):
+        raise SystemExit(f"{' '.join(tests)} fails without any bug planted")
+    return max(SECONDS, 3 * (time.monotonic() - start))
 
 
 def main(names: list[str]) -> int:
@@ -183,7 +187,7 @@ def main(names: list[str]) -> int:
                 unnoticed.append(bug.name)
                 continue
             file.write_text(text.replace(bug.old, bug.new))
-            noticed = not run(bug.tests, source)
+            noticed = not run(bug.tests, source, patience(bug.tests))
             print(f"{'caught   ' if noticed else 'UNNOTICED'} {bug.name}", flush=True)
             if not noticed:
                 unnoticed.append(bug.name)
