@@ -297,5 +297,5 @@ async def test_a_step_used_twice_is_an_error_and_leaves_once(world):
     (row,) = await world.run(toy(run), "Ann")
     assert row.state is DeliveryState.DEAD
     assert row.last is not None
-    assert row.last.text == "the step 'create' is used twice"
+    assert row.last.text == "the step 'create' is used twice (name each writing request differently)"
     assert world.names == ["one"]
