@@ -40,6 +40,11 @@ def account(settings: Twilio) -> TwilioSandbox:
     sandbox.telephones.largest_page = 2
     for number in range(3):
         sandbox.telephones.ring(f"+1415555{number:04}", SHOP, sandbox.webhook_url)
+    sandbox.talks.largest_page = 2
+    for number in range(3):
+        talk = sandbox.talks.begins()
+        for word in ("Hello", "Anybody?", "It is urgent")[: number + 1]:
+            sandbox.talks.says(talk, f"+1415555{number:04}", word, media=("image/jpeg",) if number == 2 else ())
     sandbox.outbox.clear()
     return sandbox
 
@@ -67,6 +72,7 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
         "webhook_auth_tokens": ("made-up-auth-token-2", "made-up-auth-token-3"),
         "from_number": SHOP,
         "whatsapp_from": "+15558675311",
+        "conversations": True,
         "callback_url": "https://bridge.example.com/in/conformance",
     },
     public={"api_key": "the SID of a key, as public as an account's; the secret is api_secret"},

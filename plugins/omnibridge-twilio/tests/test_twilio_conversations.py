@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -16,13 +17,21 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response as SdkResponse
 from twilio.rest import Client
 
-from omnibridge.connector import Fault, Lookup, LostAnswer, SandboxRequest, form_bytes
+from omnibridge.connector import Fault, Inbound, Lookup, LostAnswer, SandboxRequest, form_bytes
 from omnibridge.errors import Ambiguous, InvalidMessage, Permanent
 from omnibridge.model import EraseCustomer, Media, Medium, Ref, SendMessage
 
 PERSON = "+14155550100"
 THREAD = Ref(kind="conversation", id="thread-1")
 COMMAND = SendMessage(to=PERSON, medium=Medium.SMS, body="It is here", conversation=THREAD)
+
+
+SERVICE = "IS" + "0" * 31 + "1"
+
+
+def told_by(settings, sandbox, fields) -> Any:
+    sent = sandbox.webhook(fields)
+    return translate(settings, Inbound("sms", sent.url, sent.headers, sent.body, sandbox.now()))
 
 
 @pytest.fixture
@@ -94,11 +103,11 @@ def test_edited_removed_and_on_its_way(settings, sandbox, talk, told, at):
     first = told()[-1]
     sandbox.now = lambda: now + timedelta(seconds=5)
     sandbox.talks.edits(made, "Hello")
-    _, edited = told()
-    assert (edited.entity.body, edited.version > first.version) == ("Hello", True)
     sandbox.talks.reaches(made, "delivered")
-    (lookup,) = told()
-    assert lookup == Lookup("message", first.external_id)
+    lookup, again = told()
+    assert lookup == again == Lookup("message", first.external_id)
+    (edited,) = [one for one in at.run(lambda http: read(settings, lookup, http)).result if one.kind == "message"]
+    assert (edited.entity.body, edited.version > first.version) == ("Hello", True)
     read_now = at.run(lambda http: read(settings, lookup, http)).result
     assert (read_now[-1].entity.state, read_now[-1].version) == ("delivered", edited.version)
     sandbox.talks.removes(made)
@@ -125,6 +134,42 @@ def test_the_furthest_way_counts(settings, sandbox, talk, at, states, shown):
     assert seen[-1].entity.error_code == ("30003" if shown == "undelivered" else None)
 
 
+def test_media_are_told_by_their_resources(settings, sandbox, talk, told, at):
+    made = sandbox.talks.says(talk, PERSON, "Look", media=("image/jpeg", "video/mp4"))
+    message = told()[-1]
+    wanted = [
+        (f"https://mcs.us1.twilio.com/v1/Services/{SERVICE}/Media/{file['sid']}", file["content_type"])
+        for file in made["media"]
+    ]
+    assert [(file.url, file.content_type) for file in message.entity.media] == wanted
+    assert "Media" not in message.entity.vendor
+    seen = at.run(lambda http: read(settings, Lookup("message", message.external_id), http)).result
+    assert seen[-1].entity.media == message.entity.media
+    for junk in ("[{}]", "{", '[{"Sid": "ME1"}]'):
+        fields = {"EventType": "onMessageAdded", "ConversationSid": talk, "MessageSid": made["sid"], "Media": junk}
+        with pytest.raises(InvalidMessage):
+            told_by(settings, sandbox, {**fields, "ChatServiceSid": SERVICE})
+        assert told_by(settings, sandbox, fields)[0].entity.vendor["Media"] == junk, "no service, no address"
+
+
+@pytest.mark.parametrize(
+    ("author", "body", "withdrawn"),
+    [
+        (PERSON, " Stop ", True),
+        (PERSON, "stop it", False),
+        (f"whatsapp:{PERSON}", "stop", False),
+        ("dave", "stop", False),
+    ],
+)
+def test_a_stop_word_takes_consent_back(settings, sandbox, talk, told, at, author, body, withdrawn):
+    made = sandbox.talks.says(talk, author, body)
+    by_webhook = [one for one in told() if one.kind == "consent"]
+    lookup = Lookup("message", f"{talk}/{made['sid']}")
+    by_read = [one for one in at.run(lambda http: read(settings, lookup, http)).result if one.kind == "consent"]
+    assert by_webhook == by_read, "twice the same, at the time at which it was said"
+    assert [(str(one.entity.state), one.version) for one in by_webhook] == [("withdrawn", sandbox.now())] * withdrawn
+
+
 def test_other_events_say_nothing_and_pre_action_ones_are_visible(settings, sandbox, talk, received):
     assert (
         translate(settings, received(sandbox.webhook({"EventType": "onParticipantAdded", "ConversationSid": talk})))
@@ -138,7 +183,7 @@ def test_other_events_say_nothing_and_pre_action_ones_are_visible(settings, sand
 
 def test_a_whatsapp_callback_with_an_event_type_is_still_one_about_a_message(settings, sandbox, received):
     fields = {"MessageSid": "SM" + "a" * 32, "MessageStatus": "read", "EventType": "READ", "To": f"whatsapp:{PERSON}"}
-    (message,) = translate(settings, received(sandbox.webhook(fields)))
+    message: Any = translate(settings, received(sandbox.webhook(fields)))[0]
     assert (message.external_id, str(message.entity.state)) == (fields["MessageSid"], "read")
 
 
@@ -208,9 +253,13 @@ class Inside(TwilioHttpClient):
         super().__init__(pool_connections=False)
         self.sandbox = sandbox
 
-    def request(self, method, url, params=None, data=None, headers=None, auth=None, **options):
-        sent = CONNECTOR.auth.headers(self.sandbox.settings, None, None, None) if CONNECTOR.auth else {}
-        query = "?" + form_bytes(list((params or {}).items())).decode() if params else ""
+    def request(
+        self, method, url, params=None, data=None, headers=None, auth=None, timeout=None, allow_redirects=False
+    ):
+        sent = {"authorization": "Basic " + base64.b64encode(":".join(auth or ()).encode()).decode()}
+        query = (
+            "?" + form_bytes([(name, str(value)) for name, value in (params or {}).items()]).decode() if params else ""
+        )
         target = url.removeprefix("https://conversations.twilio.com") + query
         body = form_bytes([(name, str(value)) for name, value in (data or {}).items()])
         answer = self.sandbox.handle(SandboxRequest(method, target, sent, body))
@@ -228,7 +277,14 @@ def test_the_vendors_sdk_talks_in_the_sandbox(settings, sandbox, talk):
         sandbox.now(),
     )
     sandbox.talks.says(talk, PERSON, "Hello")
-    assert [one.author for one in messages.list(order="desc", page_size=20)] == [PERSON, "shop"]
+    assert [one.author for one in messages.list(order="desc", page_size=1)] == [PERSON, "shop"], "over two pages"
+    other = sandbox.talks.begins()
+    sandbox.talks.says(other, PERSON, "Look", media=("image/jpeg",))
+    listed = client.conversations.v1.conversations.list(page_size=1)
+    assert [one.sid for one in listed] == [other, talk], "that in which something was said last comes first"
+    assert listed[0].chat_service_sid == SERVICE
+    (media,) = client.conversations.v1.conversations(other).messages.list()[0].media or []
+    assert media["content_type"] == "image/jpeg"
     sandbox.talks.reaches(sandbox.talks.messages[talk][0], "read")
     assert [one.status for one in messages(made.sid).delivery_receipts.list()] == ["read"]
     assert messages(made.sid).fetch().index == 0

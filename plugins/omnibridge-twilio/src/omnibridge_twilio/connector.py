@@ -21,6 +21,7 @@ from omnibridge.connector import (
 from omnibridge.model import EraseCustomer, PlaceCall, SendMessage
 from omnibridge_twilio.answers import LIMITS, classify
 from omnibridge_twilio.calls_out import find_call, place
+from omnibridge_twilio.conversations_poll import poll_conversations
 from omnibridge_twilio.inbound import delivery_id, reply, translate
 from omnibridge_twilio.outbound import erase, find, send
 from omnibridge_twilio.reads import poll_calls, poll_messages, poll_outcomes, probe, read
@@ -78,6 +79,7 @@ CONNECTOR: Connector[Twilio] = Connector(
         Poll(name="messages", every=timedelta(minutes=5), run=poll_messages),
         Poll(name="outcomes", every=timedelta(hours=1), run=poll_outcomes),
         Poll(name="calls", every=timedelta(minutes=15), run=poll_calls),
+        Poll(name="conversations", every=timedelta(minutes=15), run=poll_conversations),
     ),
     read=read,
     delivers=(

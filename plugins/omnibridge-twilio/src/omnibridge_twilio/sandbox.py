@@ -170,7 +170,7 @@ class TwilioSandbox(Sandbox):
             return error(401, 20003, "Authenticate")
         root = self.settings.account_path
         path, method = request.path, request.method
-        if path.startswith("/v1/Conversations/"):
+        if path.startswith("/v1/Conversations"):
             return self.talks.respond(request)
         if path == f"{root}.json" and method == "GET":
             return self._account()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from urllib.parse import urlencode
 from omnibridge.connector import Response, SandboxRequest, json_response
 from omnibridge_twilio.wire import instant
 
-__all__ = ["Record", "error", "page", "within"]
+__all__ = ["Record", "error", "meta_page", "page", "within"]
 
 Record = dict[str, Any]
 """A resource as Twilio tells it."""
@@ -22,37 +23,88 @@ def error(status: int, code: int, message: str) -> Response:
     return json_response({"code": code, "message": message, "more_info": more, "status": status}, status)
 
 
-def page(request: SandboxRequest, name: str, rows: Sequence[Record], largest: int) -> Response:
-    """The page of `rows` that a request asks for, under `name`, with the relative addresses of the others."""
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A page cut out of `rows`: what is shown, and the addresses of it and of the pages around it."""
+
+    shown: Sequence[Record]
+    start: int
+    number: int
+    size: int
+    here: str
+    first: str
+    before: str | None
+    after: str | None
+
+
+def _cut(request: SandboxRequest, rows: Sequence[Record], largest: int, root: str = "") -> _Cut | None:
+    """The page that a request asks for; None for a token that stands for no row."""
     query = request.query
     size = min(max(int(query.get("PageSize", "50")), 1), largest)
     token = query.get("PageToken", "").removeprefix("PA")
     sids = [made["sid"] for made in rows]
     if token and token not in sids:
-        return error(400, 20001, "Invalid page token")
+        return None
     start = sids.index(token) + 1 if token else 0
     shown, number = rows[start : start + size], int(query.get("Page", "0"))
     kept = {key: value for key, value in query.items() if key not in ("Page", "PageToken")}
     kept["PageSize"] = str(size)
 
-    def uri(index: int, after: str | None) -> str:
+    def address(index: int, after: str | None) -> str:
         place = {"Page": str(index), **({"PageToken": f"PA{after}"} if after else {})}
-        return f"{request.path}?{urlencode({**kept, **place})}"
+        return f"{root}{request.path}?{urlencode({**kept, **place})}"
 
-    more = start + size < len(rows)
+    return _Cut(
+        shown=shown,
+        start=start,
+        number=number,
+        size=size,
+        here=address(number, token or None),
+        first=address(0, None),
+        before=address(number - 1, None) if number else None,
+        after=address(number + 1, shown[-1]["sid"]) if start + size < len(rows) else None,
+    )
+
+
+def _lost() -> Response:
+    return error(400, 20001, "Invalid page token")
+
+
+def page(request: SandboxRequest, name: str, rows: Sequence[Record], largest: int) -> Response:
+    """The page of `rows` that a request asks for, under `name`, with the relative addresses of the others."""
+    cut = _cut(request, rows, largest)
+    if cut is None:
+        return _lost()
     return json_response(
         {
-            name: shown,
-            "page": number,
-            "page_size": size,
-            "start": start,
-            "end": max(start + len(shown) - 1, 0),
-            "uri": uri(number, token or None),
-            "first_page_uri": uri(0, None),
-            "previous_page_uri": uri(number - 1, None) if number else None,
-            "next_page_uri": uri(number + 1, shown[-1]["sid"]) if more else None,
+            name: cut.shown,
+            "page": cut.number,
+            "page_size": cut.size,
+            "start": cut.start,
+            "end": max(cut.start + len(cut.shown) - 1, 0),
+            "uri": cut.here,
+            "first_page_uri": cut.first,
+            "previous_page_uri": cut.before,
+            "next_page_uri": cut.after,
         }
     )
+
+
+def meta_page(request: SandboxRequest, root: str, name: str, rows: Sequence[Record], largest: int) -> Response:
+    """The page as newer APIs tell it: the addresses of the others are whole, below `root`, and stand in `meta`."""
+    cut = _cut(request, rows, largest, root)
+    if cut is None:
+        return _lost()
+    meta = {
+        "key": name,
+        "page": cut.number,
+        "page_size": cut.size,
+        "url": cut.here,
+        "first_page_url": cut.first,
+        "previous_page_url": cut.before,
+        "next_page_url": cut.after,
+    }
+    return json_response({name: cut.shown, "meta": meta})
 
 
 def within(query: Mapping[str, str], name: str, date: str | None) -> bool:

@@ -111,6 +111,10 @@ class Twilio(Settings):
     record_calls: bool = Field(
         default=False, description="Record the calls that are placed; the law may ask that the person is told"
     )
+    conversations: bool = Field(
+        default=False,
+        description="Poll what was said in Twilio Conversations; set it where their webhooks come to this channel",
+    )
     staff: tuple[str, ...] = Field(
         default=(),
         description="Identities of the company's own people in Twilio Conversations; other identities are then "

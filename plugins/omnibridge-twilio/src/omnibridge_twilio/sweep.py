@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from omnibridge.connector import Cursor, Http, Observation, Response
 from omnibridge.errors import InvalidMessage
@@ -13,9 +13,12 @@ from omnibridge_twilio.answers import refusal
 from omnibridge_twilio.settings import Twilio
 from omnibridge_twilio.wire import instant, next_page
 
-__all__ = ["PAGE_SIZE", "Listing", "sweep"]
+__all__ = ["PAGE_SIZE", "Listing", "Place", "place_of", "sweep", "text_of", "time_of"]
 
 PAGE_SIZE = 200
+Place: TypeAlias = dict[str, list[str]]
+"""The query of a page within a list."""
+
 R = TypeVar("R")
 
 
@@ -43,12 +46,12 @@ async def sweep(listing: Listing[R], settings: Twilio, cursor: Cursor | None, ht
     """
     path = f"{settings.account_path}/{listing.name}.json"
     now = await http.now()
-    since = _time(cursor, "since") or now - settings.history
-    high = _time(cursor, "high") or since
-    place = _place(cursor)
+    since = time_of(cursor, "since") or now - settings.history
+    high = time_of(cursor, "high") or since
+    place = place_of(cursor)
     resumed = place is not None
-    first = {listing.after: _text(since - overlap), "PageSize": [str(PAGE_SIZE)]}
-    passed: list[dict[str, list[str]]] = []
+    first = {listing.after: text_of(since - overlap), "PageSize": [str(PAGE_SIZE)]}
+    passed: list[Place] = []
     while True:
         response = await http.get(path, params=place or first)
         if not response.ok and resumed:
@@ -67,22 +70,25 @@ async def sweep(listing: Listing[R], settings: Twilio, cursor: Cursor | None, ht
                 seen += found
                 high = max(high, min(instant(listing.at(row)) or high, now))
         if following is None:
-            await http.emit(seen, {"since": _text(max(since, high))})
+            await http.emit(seen, {"since": text_of(max(since, high))})
             return
-        await http.emit(seen, {"since": _text(since), "high": _text(high), "next": following})
+        await http.emit(seen, {"since": text_of(since), "high": text_of(high), "next": following})
         passed.append(following)
         place, resumed = following, False
 
 
-def _text(at: datetime) -> str:
+def text_of(at: datetime) -> str:
+    """A time as a cursor and a filter write it."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _time(cursor: Cursor | None, name: str) -> datetime | None:
+def time_of(cursor: Cursor | None, name: str) -> datetime | None:
+    """A time in a cursor, None where it has none."""
     text = (cursor or {}).get(name)
     return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
-def _place(cursor: Cursor | None) -> dict[str, list[str]] | None:
+def place_of(cursor: Cursor | None) -> Place | None:
+    """The place within a list at which a run was cut off."""
     place = (cursor or {}).get("next")
     return {str(name): [str(value) for value in values] for name, values in place.items()} if place else None
