@@ -108,7 +108,11 @@ class Daemon:
         return code
 
     def __enter__(self) -> Self:
-        self.url = self.wait_for("listening")["url"]
+        try:
+            self.url = self.wait_for("listening", 60)["url"]
+        except BaseException:  # a daemon that did not start in time would run on, and slow down whatever comes after
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
