@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from omnibridge_mailchimp.erasure import erase_person
 from omnibridge_mailchimp.order_map import normal_order, order_body
 from omnibridge_mailchimp.products import safe_id
 from omnibridge_mailchimp.wire import subscriber_hash
@@ -19,6 +20,7 @@ from omnibridge.model import (
     Address,
     Customer,
     Discount,
+    EraseCustomer,
     FulfilmentStatus,
     Money,
     Order,
@@ -365,3 +367,18 @@ def test_normal_is_idempotent(entity):
 def test_money_is_exact_on_the_wire(amount):
     body = json_bytes(order_body(order(totals=OrderTotals(total=eur(amount))), None))
     assert parse_json(body)["order_total"] == amount
+
+
+def test_an_erasure_takes_the_buyer_and_the_orders_out_of_the_store(channel, sandbox, kit):
+    """Also under the id that the buyer had before two customers became one; everybody else stays."""
+    channel.deliver(order(), "placed", related=RELATED)
+    other = Customer(id="c-2", email="bo@example.com", given_name="Bo")
+    buyer = Ref(kind="customer", id="c-2")
+    channel.deliver(order(id="o-2", buyer=buyer), "placed", related={("customer", "c-2"): other})
+    command = EraseCustomer(
+        customer=Ref(kind="customer", id="c-0"), emails=(EMAIL,), records=(Ref(kind="order", external_id="o-1"),)
+    )
+    for _ in range(2):  # what is gone is done
+        channel.drive(lambda http: erase_person(channel.settings, command, kit.make_delivery(BUYER), http))
+        assert list(sandbox.store.customers) == ["c-2"]
+        assert list(sandbox.store.orders) == ["o-2"]

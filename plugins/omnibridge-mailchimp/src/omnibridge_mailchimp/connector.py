@@ -21,11 +21,12 @@ from omnibridge.connector import (
 )
 from omnibridge.model import Consent, Customer, EraseCustomer, Order
 from omnibridge_mailchimp.consents import find_consent, normal_consent, write_consent
+from omnibridge_mailchimp.erasure import erase_person
 from omnibridge_mailchimp.hooks import SUBSCRIPTIONS
 from omnibridge_mailchimp.inbound import CAMPAIGN_CHANGED, delivery_text, greet, translate, verify
 from omnibridge_mailchimp.order_map import normal_order
 from omnibridge_mailchimp.orders import write_order
-from omnibridge_mailchimp.outbound import delete_member, erase_member, normal_customer, upsert_member
+from omnibridge_mailchimp.outbound import delete_member, normal_customer, upsert_member
 from omnibridge_mailchimp.polls import poll_archived, poll_members
 from omnibridge_mailchimp.reads import probe, read
 from omnibridge_mailchimp.refusals import classify
@@ -104,7 +105,7 @@ CONNECTOR: Connector[MailchimpSettings] = Connector(
         deliver(Customer, delete_member, verbs=("deleted",)),
         deliver(Consent, write_consent, find=find_consent, normal=normal_consent),
         deliver(Order, write_order, normal=normal_order),
-        deliver(EraseCustomer, erase_member),
+        deliver(EraseCustomer, erase_person),
     ),
     emits=("customer", "consent", "touch", CAMPAIGN_CHANGED),
     sandbox=MailchimpSandbox,

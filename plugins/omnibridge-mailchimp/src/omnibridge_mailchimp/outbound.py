@@ -9,14 +9,14 @@ from pydantic import JsonValue
 
 from omnibridge.connector import Delivery, Http, Receipt, Reference, Response, Snapshot, Upsert
 from omnibridge.errors import Permanent
-from omnibridge.model import Address, Customer, EraseCustomer
+from omnibridge.model import Address, Customer
 from omnibridge_mailchimp.members import ADDRESS, customer_snapshot
 from omnibridge_mailchimp.refusals import refusal
 from omnibridge_mailchimp.segments import write_segments
 from omnibridge_mailchimp.settings import MailchimpSettings
 from omnibridge_mailchimp.wire import Json, Member, read_model, subscriber_hash
 
-__all__ = ["delete_member", "erase_member", "normal_customer", "path_of", "upsert_member"]
+__all__ = ["delete_member", "normal_customer", "path_of", "upsert_member"]
 
 _TEXT = 255  # the longest text that a merge field takes
 _NAMES = {"given_name": "FNAME", "family_name": "LNAME", "company": "COMPANY", "phone": "PHONE"}
@@ -226,20 +226,6 @@ async def delete_member(settings: MailchimpSettings, customer: Customer, deliver
             answer = await http.delete(path, step=f"archive-{step}", protection=Upsert())
         if not answer.ok and answer.status not in (404, 405):
             raise refusal(answer, "to delete a member")
-    return Receipt()
-
-
-async def erase_member(settings: MailchimpSettings, command: EraseCustomer, delivery: Delivery, http: Http) -> Receipt:
-    """Delete members for good, by id and by address (Mailchimp, actions/delete-permanent). Who is gone is done.
-
-    Mailchimp never takes such an address back by import; the person may sign up again.
-    """
-    members = dict.fromkeys((*command.ids("customer"), *map(subscriber_hash, command.emails)))
-    for number, key in enumerate(members):
-        path = f"{path_of(settings, key)}/actions/delete-permanent"
-        answer = await http.post(path, step=f"erase-{number}", protection=Upsert())
-        if not answer.ok and answer.status not in (404, 405):
-            raise refusal(answer, "to erase a member")
     return Receipt()
 
 

@@ -34,12 +34,14 @@ class EcommerceStore:
         self.routes = (
             Route("GET", store, self._show),
             Route("PUT", f"{store}/customers/{{}}", self._put_customer),
+            Route("DELETE", f"{store}/customers/{{}}", self._drop_customer),
             Route("POST", f"{store}/products", self._make_product),
             Route("GET", f"{store}/products/{{}}", self._product),
             Route("PUT", f"{store}/products/{{}}/variants/{{}}", self._put_variant),
             Route("POST", f"{store}/orders", self._make_order),
             Route("GET", f"{store}/orders/{{}}", self._order),
             Route("PATCH", f"{store}/orders/{{}}", self._change_order),
+            Route("DELETE", f"{store}/orders/{{}}", self._drop_order),
             Route("POST", f"{store}/orders/{{}}/lines", self._add_line),
             Route("PATCH", f"{store}/orders/{{}}/lines/{{}}", self._change_line),
             Route("DELETE", f"{store}/orders/{{}}/lines/{{}}", self._drop_line),
@@ -74,6 +76,12 @@ class EcommerceStore:
             self.audience.write(email, {}, "subscribed" if body["opt_in_status"] else "transactional")
         self.customers[key] = {"orders_count": 0, "total_spent": 0, **self.customers.get(key, {}), **body}
         return answer(request, self.customers[key])
+
+    def _drop_customer(self, request: SandboxRequest, store: str, key: str) -> Response:
+        self._check(store)
+        if self.customers.pop(key, None) is None:
+            raise _missing()
+        return Response(204)
 
     # ── Products ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +153,10 @@ class EcommerceStore:
         order = self._one(store, key)
         order |= {name: value for name, value in required(request.json()).items() if name not in ("id", "lines")}
         return answer(request, order)
+
+    def _drop_order(self, request: SandboxRequest, store: str, key: str) -> Response:
+        del self.orders[self._one(store, key)["id"]]
+        return Response(204)
 
     def _line(self, store: str, key: str, line: str) -> tuple[Json, Json]:
         order = self._one(store, key)
