@@ -181,7 +181,11 @@ def refused(erp, order: Order, things) -> Permanent:
 
 def test_an_unknown_sku_needs_a_fallback(sandbox, things, make_channel, make_erp):
     erp = make_erp(sandbox, make_channel("http://127.0.0.1:8000", fallback_product=None))
-    assert refused(erp, things.order(), things).code == "product"
+    refusal = refused(erp, things.order(), things)
+    assert (refusal.code, "GONE-9" in str(refusal)) == ("unmatched", True)
+    assert "omnibridge match --channel erp --kind variant" in (refusal.remedy or "")
+    assert "fallback_product" in (refusal.remedy or "")
+    assert refused(erp, things.order(lines=()), things).code == "product"  # carriage is nothing to match
     assert sandbox.records()["sale.sale"] == []
     assert sandbox.records()["party.party"] == []
 
@@ -190,7 +194,25 @@ def test_an_unknown_rate_is_never_booked_silently(erp, sandbox, things):
     tax = TaxLine(rate=Decimal("0.06"), amount=things.eur("1.00"))
     line = OrderLine(sku="TEA-1", quantity=Decimal(1), unit_price=things.eur("10"), taxes=(tax,))
     order = things.order(lines=(line,))
-    assert refused(erp, order, things).code == "tax"
+    refusal = refused(erp, order, things)
+    assert refusal.code == "unmatched"
+    assert "omnibridge match --channel erp --kind tax" in (refusal.remedy or "")
+    assert sandbox.records()["sale.sale"] == []
+
+
+def test_a_tax_that_is_matched_goes_before_the_setting(erp, sandbox, things):
+    low = sandbox.store.create("account.tax", {"name": "Reduced", "rate": Decimal("0.06"), "company": 1})
+    told = things.delivery(things.order(), "placed", references={("tax", "0.25"): str(low)})
+    erp.place(things.order(), told)
+    assert [line["taxes"] for line in sandbox.records()["sale.line"] if line["taxes"]] == [[low]]
+
+
+@pytest.mark.parametrize("gone", ["99", "VAT"])
+def test_a_matched_tax_that_is_gone_is_told(erp, sandbox, things, gone):
+    told = things.delivery(things.order(), "placed", references={("tax", "0.25"): gone})
+    with pytest.raises(Permanent, match=f"no tax {gone} for sales") as caught:
+        erp.place(things.order(), told)
+    assert caught.value.code == "tax"
     assert sandbox.records()["sale.sale"] == []
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from omnibridge.connector import Auth, Connector, Credential, Http, Limits, Poll, Request, deliver
 from omnibridge.errors import InvalidMessage
 from omnibridge.model import Customer, InventoryLevel, Order, Product, Refund, Return
-from omnibridge_tryton import outbound, parties, prices, reads, refunds, returns, stock
+from omnibridge_tryton import outbound, parties, prices, reads, refunds, returns, stock, taxes
 from omnibridge_tryton.dropped import DROPPED
 from omnibridge_tryton.sandbox import TrytonSandbox
 from omnibridge_tryton.settings import TrytonSettings
@@ -61,6 +61,7 @@ CONNECTOR = Connector(
     ),
     classify=classify,
     probe=reads.probe,
+    terms=taxes.list_taxes,
     polls=(
         Poll(name="parties", every=timedelta(minutes=5), run=reads.poll_parties),
         Poll(name="sales", every=timedelta(minutes=2), run=reads.poll_sales),

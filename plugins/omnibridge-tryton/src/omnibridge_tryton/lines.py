@@ -1,27 +1,30 @@
 """An order as lines of a Tryton sale, so that the sale comes to what the customer was charged.
 
-A line's price is what is left after its discounts, spread over its quantity. Where `taxes` maps the rate, the line is
-booked without that tax and Tryton computes it; a tax that is not mapped stays inside the price or becomes a line of
-its own. Carriage, discounts on the whole order, tips, duties, fees and till rounding are lines of their own.
+A line's price is what is left after its discounts, spread over its quantity. Where a rate is matched with a tax of
+Tryton, or named in `taxes`, the line is booked without that tax and Tryton computes it; any other tax stays inside the
+price or becomes a line of its own. Carriage, discounts on the whole order, tips, duties, fees and till rounding are
+lines of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from omnibridge.connector import Delivery
 from omnibridge.errors import Permanent
 from omnibridge.model import Money, Order, OrderLine, ShippingLine, TaxLine
 from omnibridge_tryton.rows import SellableRow
-from omnibridge_tryton.settings import TrytonSettings, rate_key
+from omnibridge_tryton.settings import TrytonSettings
+from omnibridge_tryton.taxes import booked
 
 __all__ = ["Item", "adjustment", "codes", "itemise", "quantity_of", "sale_lines", "taxed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line to be: `amount` is the whole line's, without the taxes in `rates` (keys of the setting `taxes`)."""
+    """One line to be: `amount` is the whole line's, without the taxes of `rates` (as words)."""
 
     role: str  # "goods", "shipping" or "adjustment"
     title: str
@@ -44,65 +47,51 @@ def _amount(money: Money | None, currency: str) -> Decimal:
     return money.amount
 
 
-def _mapped(settings: TrytonSettings, taxes: Iterable[TaxLine]) -> Iterator[tuple[str, TaxLine]]:
-    for tax in taxes:
-        if not settings.taxes or tax.rate is None or not tax.amount:
-            continue
-        key = rate_key(tax.rate)
-        if key not in settings.taxes:
-            raise Permanent(
-                f"no tax in Tryton is named for the rate {key}",
-                code="tax",
-                remedy=f'add "{key}" to `taxes` of the channel',
-            )
-        yield key, tax
-
-
 def _net(
-    settings: TrytonSettings, order: Order, charged: Money, taxes: Sequence[TaxLine]
+    settings: TrytonSettings, order: Order, charged: Money, taxes: Sequence[TaxLine], delivery: Delivery
 ) -> tuple[Decimal, tuple[str, ...], Decimal]:
-    """What is booked for something charged, the mapped rates, and the mapped tax that Tryton will add."""
+    """What is booked for something charged, the rates of what Tryton will add, and how much that is."""
     amount = _amount(charged, order.currency)
-    mapped = list(_mapped(settings, taxes))
-    added = sum((_amount(tax.amount, order.currency) for _, tax in mapped), Decimal(0))
+    computed = booked(settings, taxes, delivery)
+    added = sum((_amount(tax.amount, order.currency) for _, tax in computed), Decimal(0))
     if order.taxes_included:
         amount -= added
-    return amount, tuple(key for key, _ in mapped), added
+    return amount, tuple(rate for rate, _ in computed), added
 
 
-def _goods(settings: TrytonSettings, order: Order, line: OrderLine) -> tuple[Item | None, Decimal]:
+def _goods(settings: TrytonSettings, order: Order, line: OrderLine, delivery: Delivery) -> tuple[Item | None, Decimal]:
     left = line.quantity - line.cancelled
     if not line.quantity or not left:
         return None, Decimal(0)
-    amount, rates, added = _net(settings, order, line.discounted, line.taxes)
+    amount, rates, added = _net(settings, order, line.discounted, line.taxes, delivery)
     share = left / line.quantity
     title = line.title or line.sku or "Goods"
     return Item("goods", title, amount * share, left, line.sku, line.note, rates), added * share
 
 
-def _carriage(settings: TrytonSettings, order: Order, line: ShippingLine) -> tuple[Item, Decimal]:
+def _carriage(settings: TrytonSettings, order: Order, line: ShippingLine, delivery: Delivery) -> tuple[Item, Decimal]:
     charged = line.price - Money.total((off.amount for off in line.discounts), line.price.currency)
-    amount, rates, added = _net(settings, order, charged, line.taxes)
+    amount, rates, added = _net(settings, order, charged, line.taxes, delivery)
     return Item("shipping", line.title or "Shipping", amount, rates=rates), added
 
 
-def itemise(settings: TrytonSettings, order: Order) -> list[Item]:
+def itemise(settings: TrytonSettings, order: Order, delivery: Delivery) -> list[Item]:
     """Everything that an order charges for, in the order's currency; lines that come to nothing are left out, goods
     that cost nothing are not.
 
-    Raises Permanent for a second currency, and for a tax rate that is missing in a mapping.
+    Raises Permanent for a second currency, and for a tax rate that is neither matched nor named.
     """
     currency, totals = order.currency, order.totals
     items: list[Item] = []
     taxed = Decimal(0)
     try:
         for line in order.lines:
-            item, added = _goods(settings, order, line)
+            item, added = _goods(settings, order, line, delivery)
             taxed += added
             if item is not None:
                 items.append(item)
         for part in order.shipping:
-            item, added = _carriage(settings, order, part)
+            item, added = _carriage(settings, order, part, delivery)
             taxed += added
             items.append(item)
     except ValueError as error:  # two currencies within one line
@@ -138,17 +127,20 @@ def codes(settings: TrytonSettings, items: Iterable[Item]) -> list[str]:
     return sorted(code for code in wanted if code)
 
 
-def _product(settings: TrytonSettings, item: Item, products: Mapping[str, SellableRow]) -> SellableRow:
+def _product(settings: TrytonSettings, item: Item, products: Mapping[str, SellableRow]) -> SellableRow | None:
     by_role = {"goods": item.sku, "shipping": settings.shipping_product, "adjustment": settings.adjustment_product}
-    found = products.get(by_role[item.role] or "") or products.get(settings.fallback_product or "")
-    if found is not None:
-        return found
-    what = f"the SKU {item.sku!r}" if item.role == "goods" else f"{item.title!r}"
-    raise Permanent(
-        f"there is no product in Tryton for {what}",
-        code="product",
-        remedy="match it (omnibridge match --kind variant), make it with that code, or name a `fallback_product`",
-    )
+    return products.get(by_role[item.role] or "") or products.get(settings.fallback_product or "")
+
+
+def _nowhere(item: Item) -> Permanent:
+    remedy = f"name a `{item.role}_product`, or a `fallback_product`"
+    return Permanent(f"there is no product in Tryton for {item.title!r}", code="product", remedy=remedy)
+
+
+def _unmatched(item: Item, delivery: Delivery) -> Permanent:
+    what = f"the SKU {item.sku!r}" if item.sku else f"{item.title!r}, which has no SKU,"
+    remedy = "give a product in Tryton that code, or name a `fallback_product`"
+    return delivery.unmatched("variant", what, remedy=remedy)
 
 
 def quantity_of(quantity: Decimal) -> float:
@@ -166,10 +158,7 @@ def _decimals(value: Decimal) -> int:
     return -exponent if isinstance(exponent, int) and exponent < 0 else 0
 
 
-def _values(
-    settings: TrytonSettings, item: Item, products: Mapping[str, SellableRow], taxes: Mapping[str, int]
-) -> dict[str, object]:
-    product = _product(settings, item, products)
+def _values(settings: TrytonSettings, item: Item, product: SellableRow, taxes: Mapping[str, int]) -> dict[str, object]:
     unit = product.sale_uom
     quantity, title = item.quantity, item.title
     if item.role == "goods" and product.code != item.sku and item.sku:
@@ -195,13 +184,20 @@ def sale_lines(
     items: Sequence[Item],
     products: Mapping[str, SellableRow],
     taxes: Mapping[str, int],
+    delivery: Delivery,
 ) -> list[dict[str, object]]:
     """The lines' values. `products` are by code, `taxes` Tryton's ids by rate.
 
     An unknown SKU is booked on the fallback product with the SKU in its description; a quantity finer than the unit
     allows becomes one piece at the whole line's price. Raises Permanent where there is no product to book on.
     """
-    return [_values(settings, item, products, taxes) for item in items]
+    lines: list[dict[str, object]] = []
+    for item in items:
+        product = _product(settings, item, products)
+        if product is None:
+            raise _unmatched(item, delivery) if item.role == "goods" else _nowhere(item)
+        lines.append(_values(settings, item, product, taxes))
+    return lines
 
 
 def adjustment(
@@ -217,5 +213,8 @@ def adjustment(
 
     Raises Permanent where there is no product to book it on.
     """
-    quantity = Decimal(-1 if back else 1)
-    return {**_values(settings, Item("adjustment", title, amount, quantity), products, {}), **taxed(taxes)}
+    item = Item("adjustment", title, amount, Decimal(-1 if back else 1))
+    product = _product(settings, item, products)
+    if product is None:
+        raise _nowhere(item)
+    return {**_values(settings, item, product, {}), **taxed(taxes)}

@@ -27,7 +27,7 @@ from omnibridge_tryton.parties import (
     seen_address,
 )
 from omnibridge_tryton.reads import warehouse
-from omnibridge_tryton.rows import Code, Named, PartyRow, SaleRow
+from omnibridge_tryton.rows import Code, PartyRow, SaleRow
 from omnibridge_tryton.rpc import Rpc
 from omnibridge_tryton.sales import (
     advance,
@@ -41,6 +41,7 @@ from omnibridge_tryton.sales import (
     settle,
 )
 from omnibridge_tryton.settings import TrytonSettings
+from omnibridge_tryton.taxes import tax_ids
 
 __all__ = ["cancel_order", "find_order", "normal", "place_order"]
 
@@ -164,17 +165,6 @@ async def _currency(rpc: Rpc, code: str) -> int:
     return found[0].id
 
 
-async def _taxes(rpc: Rpc, rates: set[str]) -> dict[str, int]:
-    if not rates:
-        return {}
-    names = {rpc.settings.taxes[rate] for rate in rates}
-    domain = [["name", "in", sorted(names)], ["company", "=", rpc.settings.company]]
-    found = {row.name: row.id for row in await rpc.find("account.tax", Named, domain, ["name"])}
-    if missing := sorted(names - set(found)):
-        raise Permanent(f"Tryton has no tax named {', '.join(missing)}", code="tax", remedy="mend `taxes`")
-    return {rate: found[rpc.settings.taxes[rate]] for rate in rates}
-
-
 async def _as_matched(rpc: Rpc, order: Order, delivery: Delivery) -> Order:
     """The order with the codes of the products that its variants were matched with, whatever their SKUs elsewhere."""
     found = [delivery.external(line.variant) for line in order.lines]
@@ -199,10 +189,10 @@ async def _create(rpc: Rpc, order: Order, delivery: Delivery) -> tuple[SaleRow, 
     if order.totals.total.currency != order.currency:
         remedy = "a sale in Tryton has one currency; send orders in one"
         raise Permanent("the total is not in the order's currency", code="currency", remedy=remedy)
-    items = itemise(settings, order)
+    items = itemise(settings, order, delivery)
     products = await products_by_code(rpc, codes(settings, items))
-    taxes = await _taxes(rpc, {rate for item in items for rate in item.rates})
-    lines = sale_lines(settings, items, products, taxes)
+    taxes = await tax_ids(rpc, (rate for item in items for rate in item.rates), delivery)
+    lines = sale_lines(settings, items, products, taxes, delivery)
     currency = await _currency(rpc, order.currency)
     place = await warehouse(rpc)
     before, reference, made = await _party(rpc, order, delivery)

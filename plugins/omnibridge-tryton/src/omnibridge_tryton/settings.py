@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from omnibridge.connector import Settings
-from omnibridge.model import Currency
+from omnibridge.model import Currency, rate_word
 
-__all__ = ["TrytonSettings", "rate_key"]
+__all__ = ["TrytonSettings"]
 
 
 def _is_loopback(host: str) -> bool:
@@ -22,11 +22,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def rate_key(rate: Decimal) -> str:
-    """A tax rate as the text that `taxes` is looked up by: `0.25` for 0.250."""
-    return format(rate.normalize(), "f")
 
 
 class TrytonSettings(Settings):
@@ -59,8 +54,8 @@ class TrytonSettings(Settings):
     )
     taxes: dict[str, str] = Field(
         default_factory=dict,
-        description='Tax rate as a fraction to the name of the tax in Tryton, as in {"0.25": "VAT 25%"}; when empty '
-        "no tax is computed in Tryton and the tax charged is booked as a line",
+        description='Tax rate as a fraction to the name of the tax in Tryton, as in {"0.25": "VAT 25%"}, for '
+        "rates that are not matched; without either no tax is computed in Tryton and what is charged becomes a line",
     )
     price_digits: int = Field(
         default=4, ge=0, le=8, description="Decimals of a unit price, as Tryton's product configuration has them"
@@ -129,7 +124,7 @@ class TrytonSettings(Settings):
     @classmethod
     def _rates(cls, value: dict[str, str]) -> dict[str, str]:
         try:
-            return {rate_key(Decimal(rate)): name for rate, name in value.items()}
+            return {rate_word(Decimal(rate)): name for rate, name in value.items()}
         except InvalidOperation:
             raise ValueError("each key is a rate as a fraction, such as 0.25") from None
 

@@ -25,7 +25,8 @@ _FIELDS = {
     "country.country": "name code",
     "country.subdivision": "name code country>country.country",
     "ir.lang": "name code",
-    "account.tax": "name rate company>company.company",
+    "account.tax": "name rate company>company.company parent>account.tax group>account.tax.group",
+    "account.tax.group": "name kind",
     "account.invoice": "number state total_amount amount_to_pay currency>currency.currency party>party.party "
     "company>company.company sales*sale.sale",
     "account.invoice.payment.method": "name company>company.company",
