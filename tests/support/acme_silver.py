@@ -29,6 +29,8 @@ def write_finished(into: Path, extra: str | None = None) -> Path:
     if extra is not None:
         apply(folder, EXTRAS[extra])
     finish(folder)
+    if extra == "many":
+        run(folder, tuple(check for check in CHECKS if check.id == "golden-outbound"), write_golden=True)
     return folder
 
 
@@ -98,5 +100,56 @@ EXTRAS: dict[str, tuple[Change, ...]] = {
             "    def _list(self, after",
         ),
     ),
+    "many": (
+        Change(
+            _SRC + "outbound.py",
+            "def _written(",
+            "async def write_customers(\n"
+            "    settings: AcmeSettings, items: Sequence[tuple[Customer, Delivery]], http: Http\n"
+            ") -> Sequence[Result]:\n"
+            "    rows = [\n"
+            "        {theirs: getattr(one, ours) for ours, theirs in _NAMES.items() if ours in one.model_fields_set}\n"
+            '        | {"id": delivery.own or ""}\n'
+            "        for one, delivery in items\n"
+            "    ]\n"
+            '    headers = {"idempotency-key": http.key("many")}\n'
+            '    answer = await http.post("/customers/many", json=rows, headers=headers, step="many", '
+            "protection=NativeKey())\n"
+            "    if not answer.ok:\n"
+            '        raise Permanent(f"refused: {answer.status}")\n'
+            "    found = [_written(Response(200, {}, json_bytes(row)), one) for (one, _), row in "
+            "zip(items, answer.json(), strict=True)]\n"
+            "    return [Receipt((Reference(Customer.KIND, one.external_id),), (one,)) for one in found]\n\n\n"
+            "def _written(",
+        ),
+        Change(_SRC + "outbound.py", "import Delivery, Http,", "import Delivery, Http, Result, json_bytes,"),
+        Change(
+            _SRC + "outbound.py",
+            "from omnibridge.connector",
+            "from collections.abc import Sequence\n\nfrom omnibridge.connector",
+        ),
+        Change(
+            _SRC + "connector.py",
+            "deliver(Customer, write_customer,",
+            "deliver_many(Customer, write_customers, most=9,",
+        ),
+        Change(_SRC + "connector.py", "    deliver,\n", "    deliver_many,\n"),
+        Change(_SRC + "connector.py", "normal_customer, write_customer\n", "normal_customer, write_customers\n"),
+        Change(
+            _SRC + "sandbox.py",
+            '        if request.method == "POST" and not id:\n',
+            '        if request.method == "POST" and id in ("", "/many"):\n',
+        ),
+        Change(
+            _SRC + "sandbox.py",
+            '            self.answered[key] = json_response(self.changes("", request.json()), 201)\n',
+            "            asked = request.json()\n"
+            "            if isinstance(asked, list):\n"
+            '                self.answered[key] = json_response([self.changes(row.pop("id"), row) for row in asked])\n'
+            "            else:\n"
+            '                self.answered[key] = json_response(self.changes("", asked), 201)\n',
+        ),
+    ),
 }
-"""Parts that the written package does not have: a login whose session is renewed, and kept subscriptions."""
+"""Parts that the written package does not have: a login whose session is renewed, kept subscriptions, and writing many
+at a time."""

@@ -138,6 +138,11 @@ SILVER: dict[str, Mutant] = {
         "    return Snapshot(",
         "    kept['given_name'] = str(kept['given_name']).upper()\n    return Snapshot(",
     ),
+    "many-as-one": Mutant(
+        "takes the last row for the first item",
+        (Change(SRC + "outbound.py", "zip(items, answer.json(), ", "zip(items, answer.json()[::-1], "),),
+        extra="many",
+    ),
     "credential-renewed": Mutant(
         "keeps the first session",
         (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from omnibridge.connector import Cursor, Emit, Keep, Now, Observation, Reference, Request, Response, Send, Upsert
+from omnibridge.connector import Cursor, Emit, Fetch, Keep, Now, Observation, Reference, Request, Response, Send, Upsert
 
 __all__ = ["Endless", "Hand", "Memory", "Stopped", "through"]
 
@@ -52,6 +52,7 @@ class Hand:
     change: Callable[[Response], Response] | None = None
     count: int = 0
     asked_time: bool = False
+    fetched: bool = False
     writes: list[int] = field(default_factory=list[int])
     pages: list[tuple[tuple[Observation, ...], Cursor | None]] = field(
         default_factory=list[tuple[tuple[Observation, ...], Cursor | None]]
@@ -78,6 +79,8 @@ class Hand:
             self._flush()
         elif isinstance(effect, Now):
             self.asked_time = True
+        elif isinstance(effect, Fetch):
+            self.fetched = True
         if self.count == self.stop and not self.lost:
             raise Stopped
         return effect

@@ -134,10 +134,11 @@ def polls_resume(subject: Subject) -> None:
 def polls_empty_page(subject: Subject) -> None:
     """An empty page in the middle is not the end: what stands on later pages is told all the same."""
     excuse = subject.excuse("polls-empty-page")
-    tried = False
+    tried, asks = False, False
     stopped: list[str] = []
     for poll in _polls(subject):
         whole = _first(subject, poll)
+        asks = asks or not whole.fetched
         first, *later = [_names(page) for page, _ in whole.pages if page] or [set[Name]()]
         if not later:
             continue
@@ -150,6 +151,8 @@ def polls_empty_page(subject: Subject) -> None:
         lost = min((set[Name]().union(*later) - told for told in runs), key=len)
         if lost:
             stopped.append(f"the poll {poll.name!r} takes an empty page for the end, and never tells {_words(lost)}")
+    if not tried and not asks:
+        raise NotApplicable("its polls read files, which have no pages")
     if not tried:
         raise Missed("no poll reads a second page of the sandbox: fill it, or make its pages smaller")
     if excuse is not None:
