@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import hashlib
 import json
 import shutil
-import urllib.parse
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import apsw
 import pytest
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from canary import forms, recovered, traces, write_down
 from small_shop import ShopSandbox, SmallShop, one_shop, seen, small_shop, webhook
 
 from omnibridge.bridge import Bridge
@@ -28,7 +23,6 @@ from omnibridge.connector import Delivery, Fault, Http, Receipt, Response, Sandb
 from omnibridge.erasure import settle_erasure
 from omnibridge.errors import Permanent, StorageError, UnknownItem
 from omnibridge.journal import ErasureState, KeyringSeal, restore
-from omnibridge.journal.keystore import KEYS
 from omnibridge.model import Consent, Customer, EraseCustomer, Medium, Order, SendMessage, consent_key
 from omnibridge.registry import Registry
 from omnibridge.testing import SandboxTransport
@@ -147,120 +141,18 @@ async def live(at: Stage) -> None:
     await at.show(seen(Customer(email="bob@example.com", given_name="Bob"), "88", 1))
 
 
-def forms(canary: str) -> dict[str, bytes]:
-    """What a value may look like in a file."""
-    plain = canary.encode()
-    found = {
-        "plain": plain,
-        "url": urllib.parse.quote(canary, safe="").encode(),
-        "json": json.dumps(canary)[1:-1].encode(),
-    }
-    for name in ("md5", "sha1", "sha256"):
-        digest = hashlib.new(name, plain)
-        found |= {name: digest.hexdigest().encode(), f"{name} raw": digest.digest()}
-    for shift in range(3):  # wherever it stands in a longer text
-        found[f"base64 {shift}"] = base64.b64encode(b"x" * shift + plain)[2 if shift else 0 : -4 or None]
-    found["utf-16"] = canary.encode("utf-16-le")
-    return found
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    """Every file, and what is compressed in it."""
-    found: dict[str, bytes] = {}
-    for path in root.rglob("*"):
-        if path.is_file() and path.name != "bridge.toml":
-            content = path.read_bytes()
-            found[str(path)] = content
-            for start in range(len(content) - 1):
-                if content[start : start + 2] in (b"x\x9c", b"\x1f\x8b"):
-                    try:
-                        bits = 31 if content[start] == 0x1F else 15
-                        found[f"{path} at {start}"] = zlib.decompressobj(bits).decompress(content[start:])
-                    except zlib.error:
-                        continue
-    return found
-
-
-def write_down(boxes: dict[str, ForgettingShop], folder: Path) -> None:
-    """What each vendor has, in a file of its own, so that it is searched as every file is. Its log is of the wire."""
-    folder.mkdir(exist_ok=True)
-    for name, box in boxes.items():
-        had = {part: value for part, value in vars(box).items() if part not in ("log", "faults", "now", "_now")}
-        (folder / name).write_text(repr(had), "utf-8")
-
-
-def traces(root: Path) -> list[str]:
-    """Where a canary stands in any form."""
-    return [
-        f"{form} of {canary} in {name}"
-        for name, content in contents(root).items()
-        for canary in CANARIES
-        for form, wanted in forms(canary).items()
-        if wanted in content
-    ]
-
-
-def keys_in(folder: Path) -> dict[int, bytes]:
-    """Every living key on disk by its number; the keyring's with negative ones."""
-    found = {
-        -1 - n: bytes.fromhex(line) for n, line in enumerate((folder / "omnibridge.db.keyring").read_text().split())
-    }
-    for path in (folder / "omnibridge.db.keys").glob("*.keys"):
-        content = path.read_bytes()
-        for place in range(KEYS):
-            key = content[place * 32 : place * 32 + 32]
-            if any(key):
-                found[int(path.stem) * KEYS + place] = key
-    return found
-
-
-CONTEXTS = [
-    *("inbox.meta", "inbox.body", "known.shadow", "entities.content", "events.content", "deliveries.payload"),
-    *("deliveries.later", "steps.request", "steps.response", "attempts.text", "erasures.content", "cursors.content"),
-]
-
-
-def recovered(database: Path, folder: Path) -> set[str]:
-    """The canaries that the installed keys read in any blob of a journal: every key is tried on every blob."""
-    ciphers = [AESGCM(key) for key in keys_in(folder).values()]
-    found: set[str] = set()
-    db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-        for table in tables:
-            for row in db.execute(f"SELECT * FROM {table}"):
-                for blob in (value for value in row if isinstance(value, bytes) and len(value) > 28):
-                    for plain in opened(blob, ciphers):
-                        found |= {canary for canary in CANARIES if canary.encode() in plain}
-    finally:
-        db.close()
-    return found
-
-
-def opened(blob: bytes, ciphers: list[AESGCM]) -> list[bytes]:
-    found: list[bytes] = []
-    for start in (0, 8):
-        for cipher in ciphers:
-            for context in CONTEXTS:
-                try:
-                    found.append(cipher.decrypt(blob[start : start + 12], blob[start + 12 :], context.encode()))
-                except InvalidTag:
-                    continue
-    return found
-
-
 async def test_nothing_of_an_erased_customer_can_be_read_anywhere(tmp_path):
     home = tmp_path / "home"
     async with stage(home) as at:
         await live(at)
         await at.bridge.journal.backup(str(tmp_path / "before.db"))
         # The control: what is installed reads them in the journal and in its backup.
-        assert recovered(home / "omnibridge.db", home) == set(CANARIES)
-        assert recovered(tmp_path / "before.db", home) == set(CANARIES)
+        assert recovered(home / "omnibridge.db", home, CANARIES) == set(CANARIES)
+        assert recovered(tmp_path / "before.db", home, CANARIES) == set(CANARIES)
         assert [put for put in at.boxes["mail.example"].puts if EMAIL in json.dumps(put)]
         write_down(at.boxes, tmp_path / "vendors")
-        kept = {trace.rpartition("/")[2] for trace in traces(tmp_path) if "/vendors/" in trace}
-        assert kept == {"mail.example"}  # the search finds what a vendor has
+        kept = {trace.rpartition("/")[2] for trace in traces(tmp_path, CANARIES) if "/vendors/" in trace}
+        assert kept == {"mail.example.puts"}  # the search finds what a vendor has
         number = await at.bridge.erase(WHO)
         assert await at.state(number) == ("done", {"shop": "erased", "mail": "erased"})
         await at.bridge.journal.backup(str(tmp_path / "after.db"))
@@ -275,18 +167,18 @@ async def test_nothing_of_an_erased_customer_can_be_read_anywhere(tmp_path):
         assert await at.bridge.journal.check_integrity() == []
         write_down(at.boxes, tmp_path / "vendors")
     for database in (home / "omnibridge.db", tmp_path / "before.db", tmp_path / "after.db"):
-        assert recovered(database, home) == set()
-    assert traces(tmp_path) == []
+        assert recovered(database, home, CANARIES) == set()
+    assert traces(tmp_path, CANARIES) == []
 
 
 async def test_the_search_finds_what_is_there(tmp_path):
     """The control of the search itself: each form that it looks for, it finds."""
     for form, wanted in forms(EMAIL).items():
         (tmp_path / "file").write_bytes(b"abc" + wanted + b"def")
-        assert [trace for trace in traces(tmp_path) if trace.startswith(f"{form} of")]
+        assert [trace for trace in traces(tmp_path, CANARIES) if trace.startswith(f"{form} of")]
     for packed in (zlib.compress(EMAIL.encode() * 9), gzip.compress(EMAIL.encode() * 9)):
         (tmp_path / "file").write_bytes(b"abc" + packed)
-        assert traces(tmp_path)
+        assert traces(tmp_path, CANARIES)
 
 
 async def test_a_backfill_brings_nobody_back_but_somebody_may_come_again(tmp_path):
@@ -331,7 +223,7 @@ async def test_a_restored_backup_forgets_again(tmp_path):
         await at.show(seen(customer(), "77007700", 9))
         assert len(await at.bridge.journal.events()) == 1
         assert await at.bridge.journal.check_integrity() == []
-    assert recovered(home / "omnibridge.db", home) == set()
+    assert recovered(home / "omnibridge.db", home, CANARIES) == set()
 
 
 async def test_what_a_channel_cannot_do_waits_for_an_operators_word(tmp_path):
@@ -342,14 +234,14 @@ async def test_what_a_channel_cannot_do_waits_for_an_operators_word(tmp_path):
         state, report = await at.state(number)
         assert state == "waiting"
         assert all("by hand" in word for word in report.values())
-        assert recovered(at.folder / "omnibridge.db", at.folder) == set(CANARIES)
+        assert recovered(at.folder / "omnibridge.db", at.folder, CANARIES) == set(CANARIES)
         await settle_erasure(at.bridge.journal, number)
         at.bridge.wake()
         state, report = await at.state(number)
         assert state == "done"
         with pytest.raises(UnknownItem, match="does not wait"):
             await settle_erasure(at.bridge.journal, number)
-    assert recovered(tmp_path / "home" / "omnibridge.db", tmp_path / "home") == set()
+    assert recovered(tmp_path / "home" / "omnibridge.db", tmp_path / "home", CANARIES) == set()
 
 
 async def test_a_channel_that_fails_is_told_of_and_may_be_tried_again(tmp_path):
@@ -383,10 +275,10 @@ async def test_a_crash_at_any_step_goes_on_at_the_next_start(tmp_path, monkeypat
             while (await at.bridge.journal.erasures())[0].state is not ErasureState.SHREDDING:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
             at.bridge.processor.stop()
-    assert recovered(tmp_path / "before.db", home) == set(CANARIES)
+    assert recovered(tmp_path / "before.db", home, CANARIES) == set(CANARIES)
     async with stage(home) as at:
         assert (await at.state(number))[0] == "done"
-    assert recovered(tmp_path / "before.db", home) == set()
+    assert recovered(tmp_path / "before.db", home, CANARIES) == set()
 
 
 async def test_everything_known_is_exported(tmp_path):
