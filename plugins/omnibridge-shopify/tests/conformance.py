@@ -11,7 +11,7 @@ from omnibridge_shopify.sandbox import ShopifySandbox
 from omnibridge_shopify.settings import Shopify
 
 from omnibridge.connector import Class, Inbound, Request, Response, hmac_base64, json_bytes, json_response
-from omnibridge.model import Address, Consent, Customer, Fulfilment, InventoryLevel, Order, Refund, Return
+from omnibridge.model import Address, Consent, Customer, Fulfilment, InventoryLevel, Order, Product, Refund, Return
 from omnibridge.testing.conformance import Answer, Arrival, Conformance, Write
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -199,6 +199,29 @@ CUSTOMER = Customer(
     tags=("vip",),
     addresses=(Address(name="Kim Example", street="Example Street 1", city="Aarhus", country="DK"),),
 )
+GOODS = Product.model_validate(
+    {
+        "id": "canonical-5",
+        "title": "Coffee",
+        "description": "<p>Dark</p>",
+        "brand": "Acme",
+        "category": "Drinks",
+        "status": "draft",
+        "tags": ["hot"],
+        "variants": [
+            {
+                "sku": f"COFFEE-{size}",
+                "barcode": f"57000{place}",
+                "options": {"Size": size},
+                "prices": [{"amount": money(price), "compare_at": None}],
+                "weight_grams": "250",
+                "taxable": True,
+                "requires_shipping": True,
+            }
+            for place, (size, price) in enumerate((("S", "49.50"), ("L", "89.95")))
+        ],
+    }
+)
 _OF = {"kind": "order", "id": "o"}
 FULFILMENT = Fulfilment.model_validate(
     {
@@ -279,6 +302,7 @@ CONFORMANCE: Conformance[Shopify] = Conformance(
             own="4:5",
             references={("inventory", "level-1"): "4:5"},
         ),
+        Write(name="product", value=GOODS, verb="created"),
         Write(name="order", value=ORDER, verb="placed"),
         Write(name="fulfilment", value=FULFILMENT, verb="completed", references={("order", "o"): "6200000000001"}),
         Write(name="refund", value=REFUND, verb="created", references={("order", "o"): "6200000000002"}),

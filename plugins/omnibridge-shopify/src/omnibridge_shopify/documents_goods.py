@@ -13,6 +13,7 @@ __all__ = [
     "PRODUCT",
     "PRODUCTS",
     "PRODUCTS_BY_SKU",
+    "PRODUCT_BY_IDENTIFIER",
     "PRODUCT_SET",
     "PRODUCT_VARIANTS",
 ]
@@ -54,10 +55,18 @@ PRODUCT_VARIANTS = Document(
 PRODUCTS_BY_SKU = Document(
     "ProductsBySku",
     """query ProductsBySku($query: String!) {
-  shop { currencyCode }
   productVariants(first: 50, query: $query) { nodes { sku product { id } } }
 }""",
     60,
+)
+PRODUCT_BY_IDENTIFIER = Document(
+    "ProductByIdentifier",
+    """query ProductByIdentifier($identifier: ProductIdentifierInput!) {
+  shop { currencyCode }
+  productByIdentifier(identifier: $identifier) { ...ProductFields }
+}"""
+    + _PRODUCT,
+    40,
 )
 PRODUCT_SET = Document(
     "ProductSet",

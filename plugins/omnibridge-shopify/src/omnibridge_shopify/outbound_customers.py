@@ -14,7 +14,7 @@ from omnibridge_shopify.parts import gid, gid_number
 from omnibridge_shopify.reads import observe_customer
 from omnibridge_shopify.settings import Shopify
 
-__all__ = ["address_input", "find_customer", "normal_customer", "upsert_customer"]
+__all__ = ["address_input", "find_customer", "normal_customer", "normal_tags", "upsert_customer"]
 
 _NAMES = {
     "email": "email",
@@ -28,7 +28,7 @@ _REGION = re.compile(r"[A-Z0-9]{1,3}")
 _LONGEST_TAG = 255
 
 
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
+def normal_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Tags as Shopify keeps them: parted at commas, trimmed, each once whatever its case, in order."""
     found: dict[str, str] = {}
     for tag in (part.strip()[:_LONGEST_TAG].strip() for raw in tags for part in raw.split(",")):
@@ -51,7 +51,7 @@ def normal_customer(settings: Shopify, customer: Customer) -> Customer:
     if "addresses" in customer.model_fields_set:
         kept["addresses"] = [found for item in customer.addresses if (found := _address(item)) is not None]
     if "tags" in customer.model_fields_set:
-        kept["tags"] = _tags(customer.tags)
+        kept["tags"] = normal_tags(customer.tags)
     return Customer.model_validate(kept)
 
 

@@ -15,7 +15,15 @@ from omnibridge_shopify.pages import rest
 from omnibridge_shopify.parts import Values, gid, gid_number, padded
 from omnibridge_shopify.settings import Shopify
 
-__all__ = ["observe_location", "observe_product", "read_inventory", "read_location", "read_product", "whole_product"]
+__all__ = [
+    "grams",
+    "observe_location",
+    "observe_product",
+    "read_inventory",
+    "read_location",
+    "read_product",
+    "whole_product",
+]
 
 _GRAMS: Mapping[str, Decimal] = {
     "GRAMS": Decimal(1),
@@ -66,7 +74,7 @@ def _product(settings: Shopify, node: Json) -> Values:
 
 def _variant(settings: Shopify, node: Json) -> Values:
     item: Json = node["inventoryItem"]
-    weight: Json | None = item["measurement"]["weight"]
+    weight = grams(item["measurement"]["weight"])
     values: Values = {
         "id": int(gid_number(node["id"])),
         "inventory_item_id": int(gid_number(item["id"])),
@@ -78,12 +86,18 @@ def _variant(settings: Shopify, node: Json) -> Values:
         "taxable": node["taxable"],
         "requires_shipping": item["requiresShipping"],
     }
-    if weight is not None and weight["unit"] in _GRAMS:
-        grams = (Decimal(str(weight["value"])) * _GRAMS[weight["unit"]]).normalize()
-        values["grams"] = decimal_text(grams)
+    if weight is not None:
+        values["grams"] = decimal_text(weight)
     for index, option in enumerate(node["selectedOptions"][:3], 1):
         values[f"option{index}"] = option["value"]
     return values
+
+
+def grams(weight: Json | None) -> Decimal | None:
+    """A weight in grams, None where there is none, or in a unit that is not known."""
+    if weight is None or weight["unit"] not in _GRAMS:
+        return None
+    return (Decimal(str(weight["value"])) * _GRAMS[weight["unit"]]).normalize()
 
 
 def _price(settings: Shopify, amount: str | None) -> str | None:

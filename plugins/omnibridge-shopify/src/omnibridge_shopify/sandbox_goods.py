@@ -17,6 +17,7 @@ __all__ = ["Goods"]
 Wanted = Callable[[Json, dict[str, int]], int]
 """From a row of a mutation and the level before it to the count after it."""
 _DEFAULT = ("Title", "Default Title")
+_MOST_OPTIONS = 3
 _NO_GROUP: Json = {"inventoryAdjustmentGroup": None}
 
 
@@ -33,6 +34,7 @@ class Goods:
             "ProductVariants": self._variants,
             "Products": self._products_page,
             "ProductsBySku": self._by_sku,
+            "ProductByIdentifier": self._by_identifier,
             "ProductSet": lambda v: {"productSet": self._product_set(v)},
             "InventorySet": self._inventory_set,
             "InventoryAdjust": self._inventory_adjust,
@@ -64,7 +66,12 @@ class Goods:
             for variant in node["variants"]
             if variant["sku"] in wanted
         ]
-        return {"shop": {"currencyCode": self._ledger.currency}, "productVariants": {"nodes": found[:50]}}
+        return {"productVariants": {"nodes": found[:50]}}
+
+    def _by_identifier(self, variables: Json) -> Json:
+        node = self._identified(variables["identifier"])
+        found = self._product(node["id"]) if node is not None else None
+        return {"shop": {"currencyCode": self._ledger.currency}, "productByIdentifier": found}
 
     def add_product(
         self,
@@ -74,37 +81,27 @@ class Goods:
         **fields: object,
     ) -> Json:
         """A product comes about in the shop; `variants` have `sku`, `price`, and a value of `option`."""
-        rows = [
+        rows: list[Json] = [
             {
                 "sku": variant.get("sku"),
                 "price": variant["price"],
-                "optionValues": [{"optionName": option, "name": variant["value"]}] if option else [],
+                "optionValues": [{"optionName": option or _DEFAULT[0], "name": variant.get("value", _DEFAULT[1])}],
             }
             for variant in variants
         ]
-        payload = self._product_set({"identifier": None, "input": {"title": title, "variants": rows, **fields}})
+        values: list[Json] = [{"name": row["optionValues"][0]["name"]} for row in rows]
+        options: list[Json] = [{"name": option or _DEFAULT[0], "values": values}]
+        given: Json = {"title": title, "variants": rows, "productOptions": options, **fields}
+        payload = self._product_set({"identifier": None, "input": given})
         return self.products[int(gid_number(payload["product"]["id"]))]
 
     def _product_set(self, variables: Json) -> Json:
         identifier: Json = variables["identifier"] or {}
         given: Json = variables["input"]
         node = self._identified(identifier)
-        errors: list[Json] = []
-        if "id" in identifier and node is None:
-            errors = [problem(["identifier"], "Product does not exist", "PRODUCT_DOES_NOT_EXIST")]
-        elif node is None and not given.get("title"):
-            errors = [problem(["input", "title"], "Title can't be blank", "INVALID_PRODUCT")]
-        elif given.get("variants") and given.get("productOptions") is None and len(given["variants"]) > 1 and not node:
-            errors = [problem(["input"], "Product options are missing", "PRODUCT_OPTIONS_INPUT_MISSING")]
-        strange = [
-            row["id"]
-            for row in given.get("variants") or ()
-            if "id" in row and row["id"] not in {variant["id"] for variant in (node or {"variants": []})["variants"]}
-        ]
-        if strange:
-            errors = [problem(["input", "variants"], "Variant does not exist", "PRODUCT_VARIANT_DOES_NOT_EXIST")]
-        if errors:
-            return {"product": None, "userErrors": errors}
+        error = self._wrong(node, identifier, given)
+        if error is not None:
+            return {"product": None, "userErrors": [error]}
         created = node is None
         if node is None:
             node = self._blank(identifier.get("handle"))
@@ -113,6 +110,33 @@ class Goods:
         if created or repr(node) != before:
             self._changed(node, created=created)
         return {"product": self._product(node["id"]), "userErrors": []}
+
+    def _wrong(self, node: Json | None, identifier: Json, given: Json) -> Json | None:
+        """What Shopify says against the input, as far as this sandbox knows it."""
+        if "id" in identifier and node is None:
+            return problem(["identifier"], "Product does not exist", "PRODUCT_DOES_NOT_EXIST")
+        if not given.get("title", node is not None):
+            return problem(["input", "title"], "Title can't be blank", "INVALID_PRODUCT")
+        if ("variants" in given) != ("productOptions" in given):
+            missing = "VARIANTS" if "productOptions" in given else "PRODUCT_OPTIONS"
+            return problem(["input"], "Variants and options belong together", f"{missing}_INPUT_MISSING")
+        known: set[str] = {variant["id"] for variant in node["variants"]} if node is not None else set()
+        options = [option["name"] for option in given.get("productOptions") or ()]
+        if len(options) > _MOST_OPTIONS:
+            return problem(["input", "productOptions"], "Too many options", "OPTIONS_OVER_LIMIT")
+        taken: set[tuple[str, ...]] = set()
+        rows: list[Json] = given.get("variants") or []
+        for index, row in enumerate(rows):
+            at = ["input", "variants", str(index)]
+            if "id" in row and row["id"] not in known:
+                return problem(at, "Variant does not exist", "PRODUCT_VARIANT_DOES_NOT_EXIST")
+            if [value["optionName"] for value in row["optionValues"]] != options:
+                return problem(at, "Every option needs a value", "OPTION_VALUES_MISSING")
+            chosen = tuple(value["name"] for value in row["optionValues"])
+            if chosen in taken:
+                return problem(at, "The variant already exists", "INVALID_VARIANT")
+            taken.add(chosen)
+        return None
 
     def _identified(self, identifier: Json) -> Json | None:
         if "id" in identifier:
@@ -146,7 +170,7 @@ class Goods:
             if name in given:
                 node[name] = given[name]
         if "tags" in given:
-            node["tags"] = sorted(given["tags"])
+            node["tags"] = sorted(given["tags"], key=str.casefold)
         if "productOptions" in given:
             node["options"] = [{"name": option["name"]} for option in given["productOptions"]]
         if "variants" in given:
@@ -179,7 +203,7 @@ class Goods:
             variant["inventoryItem"]["requiresShipping"] = item["requiresShipping"]
         if "measurement" in item:
             variant["inventoryItem"]["measurement"] = item["measurement"]
-        chosen = [(value["optionName"], value["name"]) for value in row.get("optionValues") or ()] or [_DEFAULT]
+        chosen = [(value["optionName"], value["name"]) for value in row["optionValues"]]
         variant["selectedOptions"] = [{"name": name, "value": value} for name, value in chosen]
         variant["title"] = " / ".join(value for _, value in chosen)
         return variant
