@@ -273,8 +273,8 @@ async def test_the_echo_of_a_written_product_gives_no_event_and_its_variants_can
     clock, shops = ManualClock(), {}
     for name in ("dk", "se"):
         settings = {"shop": f"acme-{name}.myshopify.com", "access_token": f"token-{name}", "currency": "DKK"}
-        settings["webhook_secrets"] = [f"secret-{name}"]
-        shops[name] = kit.ShopifySandbox.of(kit.SETTINGS.model_validate(settings), now=clock.now)
+        secrets = {"webhook_secrets": [f"secret-{name}"]}
+        shops[name] = kit.ShopifySandbox.of(kit.SETTINGS.model_validate({**settings, **secrets}), now=clock.now)
     served = {shop.shop: shop for shop in shops.values()}
     async with TestBridge(TOML, sandboxes=served, connectors=[kit.CONNECTOR], clock=clock) as bridge:
         await bridge.settle(10)
