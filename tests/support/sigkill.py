@@ -29,6 +29,7 @@ from typing import Any
 
 from omnibridge_cloudevents.sandbox import CloudEventsSandbox
 from omnibridge_cloudevents.settings import CloudEventsSettings
+from omnibridge_twilio.connector import CONNECTOR as TWILIO
 from omnibridge_twilio.sandbox import TwilioSandbox
 from omnibridge_twilio.settings import Twilio
 
@@ -37,7 +38,7 @@ from omnibridge.testing import SandboxServer, free_port, wait_until
 SECRET = "sigkill-webhook-secret"
 TOKEN = "sigkill-events-token"
 ACCOUNT = "AC00000000000000000000000000000001"
-PHONE_POLLS = 2
+PHONE_POLLS = len(TWILIO.polls)
 """Rows of the phone that are always ready: its polls."""
 TOML = """
 [bridge]

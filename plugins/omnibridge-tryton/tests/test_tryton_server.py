@@ -26,7 +26,7 @@ from omnibridge_tryton.wire import classify
 
 from omnibridge.connector import Class, Request, SandboxRequest, Snapshot, dump_observations, parse_json
 from omnibridge.errors import AuthExpired, Permanent, Retryable
-from omnibridge.model import Address, Customer, OrderLine, OrderTotals, TaxLine
+from omnibridge.model import Address, Customer, OrderLine, OrderTotals, Ref, TaxLine
 
 pytestmark = pytest.mark.xdist_group("tryton")
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -73,9 +73,11 @@ def scenario(erp, draft, prefix: str, things) -> list[Any]:
     partial = Customer(id=f"{prefix}-c", phone=None)
     note(erp.put(partial, things.delivery(partial, "updated", own=own, known=moved)))
 
-    order = things.order(f"{prefix}-o")
-    note(erp.place(order))
-    note(erp.place(order))
+    # A buyer of its own: other tests have brought the usual one to the server that all of them share.
+    buyer = things.customer(f"{prefix}-b")
+    order = things.order(f"{prefix}-o", buyer=Ref(kind="customer", id=buyer.id))
+    note(erp.place(order, things.delivery(order, "placed", buyer)))
+    note(erp.place(order, things.delivery(order, "placed", buyer)))
     found = erp.find_order(order)
     seen.append(shape(found.snapshots))
     refused(lambda: erp.cancel(order))
