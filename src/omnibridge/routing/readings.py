@@ -50,7 +50,7 @@ def reading(tree: Node) -> Check | None:
 
 
 def _compared(pointer: str, compare: Callable[[Decimal, Decimal], bool], limit: Decimal) -> Check:
-    key = (pointer, "number")
+    key = f"number {pointer}"  # a pointer begins with a slash
 
     def check(attributes: Attributes, data: Data, memory: Memory) -> bool:
         number = memory.get(key, _UNREAD)
