@@ -1,4 +1,4 @@
-"""Vendors that write to each other through a bridge: each keeps one record in its own way, and people edit it there.
+"""Vendors that write to each other through a bridge, and people who edit there what they keep.
 
 Every edit has a value of its own, so that each value at a vendor tells which edit it is, and which edits it came after.
 """
@@ -6,219 +6,51 @@ Every edit has a value of its own, so that each value at a vendor tells which ed
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-import httpx
+from ring_vendors import KINDS, Kind, Manner, Slow, Vendor, connector
 
-from omnibridge.connector import (
-    AnyConnector,
-    Connector,
-    Deliver,
-    Delivery,
-    Http,
-    Inbound,
-    Native,
-    Outgoing,
-    Receipt,
-    Redelivery,
-    Reference,
-    Response,
-    Sandbox,
-    SandboxRequest,
-    Settings,
-    Snapshot,
-    Upsert,
-    Verdict,
-    Webhook,
-    deliver,
-    json_response,
-)
-from omnibridge.model import Customer, Entity, InventoryLevel, Product, Ref
-from omnibridge.testing import ManualClock, SandboxTransport, TestBridge
+from omnibridge.connector import Outgoing
+from omnibridge.journal import EntityKey
+from omnibridge.testing import ManualClock, TestBridge
 
-__all__ = ["KINDS", "Kind", "Manner", "Ring"]
+__all__ = ["KINDS", "Kind", "Manner", "Part", "Ring"]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What the vendors keep: the model, the fields that people edit, and what else a record must have."""
+class Part(NamedTuple):
+    """A field of the record at a place."""
 
-    model: type[Entity]
-    fields: tuple[str, str]
-    base: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    value: Callable[[int], Any] = lambda number: f" Value {number}"
-    nothing: Any = None
-
-    def number(self, value: Any) -> int | None:
-        """Which edit a value is, as any vendor keeps it."""
-        digits = "".join(c for c in str(value).partition(".")[0] if c.isdigit())
-        return int(digits) if digits else None
-
-    def made(self, record: Mapping[str, Any]) -> Entity:
-        """The entity that a record is."""
-        base = {
-            name: Ref(kind=value["kind"], external_id=value["external_id"]) if isinstance(value, dict) else value
-            for name, value in self.base.items()
-        }
-        return self.model.model_validate({**base, **record})
+    place: str
+    field: str
 
 
-KINDS = {
-    "customer": Kind(Customer, ("given_name", "note")),
-    "product": Kind(Product, ("title", "description")),
-    "inventory": Kind(
-        InventoryLevel,
-        ("available", "on_hand"),
-        {"variant": {"kind": "variant", "external_id": "v"}, "location": {"kind": "location", "external_id": "l"}},
-        value=lambda number: f"{number}.4",
-    ),
-}
+class Edit(NamedTuple):
+    """What somebody changed where, and the edits that they could see then."""
 
-
-@dataclass(frozen=True)
-class Manner:
-    """How a vendor is: `versions` by `counter`, `time`, `second` or `none`; what it does to values; what it refuses;
-    whether its answer to a write tells what it has now."""
-
-    versions: str = "counter"
-    keeps: str = "plain"
-    refuses: str | None = None
-    answers: bool = True
-
-    def normal(self, value: Any) -> Any:
-        """A value as this vendor keeps it."""
-        if not isinstance(value, str):
-            return value
-        if self.keeps == "trim":
-            return value.strip()
-        if self.keeps == "fold":
-            return value.strip().upper()
-        if self.keeps == "round" and value.replace(".", "").isdigit():
-            return value.partition(".")[0]
-        return value
-
-
-class Vendor(Sandbox):
-    """One vendor with one record; what it would tell of it stands in `untold` until it is told."""
-
-    def __init__(self, name: str, kind: Kind, manner: Manner, clock: ManualClock) -> None:
-        super().__init__(clock.now)
-        self.name, self.kind, self.manner = name, kind, manner
-        self.record: dict[str, Any] | None = None
-        self.changes = 0
-        self.writes = 0
-        self.untold: list[Outgoing] = []
-        self.told: list[tuple[Any, Outgoing]] = []
-
-    @property
-    def version(self) -> Any:
-        """The version of the record now."""
-        now = self.now()
-        return {"counter": self.changes, "time": now.isoformat(), "second": now.replace(microsecond=0).isoformat()}.get(
-            self.manner.versions
-        )
-
-    def respond(self, request: SandboxRequest) -> Response:
-        self.writes += 1
-        self.store({name: value for name, value in request.json().items() if name != self.manner.refuses})
-        return json_response(self.shown())
-
-    def store(self, values: Mapping[str, Any]) -> None:
-        """Change the record, whoever asks for it, and have something to tell."""
-        kept = {name: self.manner.normal(value) for name, value in values.items()}
-        if self.record is not None and all(self.record.get(name) == value for name, value in kept.items()):
-            return
-        self.record = {**(self.record or {}), **kept}
-        self.changes += 1
-        body = json.dumps(self.shown()).encode()
-        headers = {"x-id": f"{self.name}-{self.changes}"}
-        self.untold.append(Outgoing(f"http://b/in/{self.name}", headers, body))
-
-    def shown(self) -> dict[str, Any]:
-        """The record with its version and what this vendor stamps by itself."""
-        return {"record": self.record, "version": self.version, "changed": self.now().isoformat()}
-
-
-def _snapshot(kind: Kind, manner: Manner, name: str, shown: dict[str, Any], only: set[str] | None = None) -> Snapshot:
-    record = {field: value for field, value in shown["record"].items() if only is None or field in only}
-    if "updated_at" in kind.model.model_fields and only is None:
-        record["updated_at"] = shown["changed"]
-    version = shown["version"]
-    return Snapshot(
-        kind.made({**record, "vendor": {f"{name}_at": shown["changed"]}}) if only is None else kind.made(record),
-        f"{name}-1",
-        datetime.fromisoformat(version) if isinstance(version, str) else version,
-    )
-
-
-def connector(name: str, kind: Kind, manner: Manner) -> AnyConnector:
-    """A connector for one such vendor."""
-
-    def translate(settings: Settings, inbound: Inbound) -> list[Snapshot]:
-        shown: Any = inbound.json()
-        return [_snapshot(kind, manner, name, shown)]
-
-    async def write(settings: Settings, entity: Any, delivery: Delivery, http: Http) -> Receipt:
-        told: Any = entity.model_dump(mode="json", exclude_unset=True)
-        body = {field: told[field] for field in kind.fields if field in told}
-        answer: Any = (await http.put("/record", json=body, step="put", protection=Upsert())).json()
-        seen = (_snapshot(kind, manner, name, answer, set(body)),) if manner.answers else ()
-        return Receipt((Reference(kind.model.KIND, f"{name}-1"),), seen)
-
-    def normal(settings: Settings, entity: Any) -> Any:
-        kept = {
-            field: manner.normal(str(getattr(entity, field)) if getattr(entity, field) is not None else None)
-            for field in kind.fields
-            if field in entity.model_fields_set
-        }
-        return type(entity).model_validate({**entity.model_dump(exclude_unset=True), **kept})
-
-    slot: Deliver[Any] = deliver(kind.model, write, normal=normal)
-    return Connector(
-        name=name,
-        title=name,
-        settings=Settings,
-        base_url=lambda settings: f"http://{name}.example",
-        webhook=Webhook(
-            delivery_id=Native("x-id"),
-            verify=lambda settings, inbound, now: Verdict.OK,
-            translate=translate,
-            redelivery=Redelivery(on_5xx=True, lasts=timedelta(hours=1)),
-        ),
-        delivers=(slot,),
-        emits=(kind.model.KIND,),
-    )
-
-
-class Slow(SandboxTransport):
-    """Requests take a while to arrive, and their answers a while to come back."""
-
-    def __init__(self, sandboxes: Mapping[str, Sandbox], clock: ManualClock) -> None:
-        super().__init__(sandboxes)
-        self.clock = clock
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self.clock.sleep(0.3)
-        answer = await super().handle_async_request(request)
-        await self.clock.sleep(0.3)
-        return answer
+    part: Part
+    by: str
+    seen: set[int]
 
 
 class Ring:
-    """Channels that all get what any of them changes. `async with ring.bridge():` runs it."""
+    """Channels that all get what any of them changes. `async with ring.bridge:` runs it.
+
+    `owners` as `[ownership]` has them, without the kind: `note`, `available@b/2`, or nothing or `@b/2` for all fields.
+    """
 
     def __init__(self, kind: str, manners: Mapping[str, Manner], owners: Mapping[str, str] | None = None) -> None:
         self.kind = KINDS[kind]
         self.clock = ManualClock()
         self.manners = manners
+        self.owners = owners or {}
         self.vendors = {name: Vendor(name, self.kind, manner, self.clock) for name, manner in manners.items()}
         names = json.dumps(list(manners))
         toml = "".join(f'[channels.{name}]\nconnector = "{name}"\n' for name in manners)
         if owners:
-            toml += "[ownership]\n" + "".join(f'"{kind}.{name}" = "{owner}"\n' for name, owner in owners.items())
+            lines = ((f"{kind}.{of}" if of and of[0] != "@" else f"{kind}{of}", owner) for of, owner in owners.items())
+            toml += "[ownership]\n" + "".join(f'"{line}" = "{owner}"\n' for line, owner in lines)
         toml += f'[[routes]]\nname = "ring"\nevents = ["{kind}.*"]\nto = {names}\n'
         self.bridge = TestBridge(
             toml,
@@ -227,28 +59,61 @@ class Ring:
             vendors=Slow({f"{name}.example": vendor for name, vendor in self.vendors.items()}, self.clock),
             look_every=3600,
         )
-        self.edits = 0
-        self.lately: list[tuple[str, str]] = []
-        """Where and in which field there were edits since it was at rest."""
-        self.untellable: set[str] = set()
-        self.parents: dict[int, tuple[str, set[int]]] = {}
-        """For each edit its field, and the edits that whoever made it could see."""
+        self.edits: dict[int, Edit] = {}
+        self.acts: Counter[str] = Counter()
+        """How often somebody edited anything at a place."""
+        self.lately: list[list[Edit]] = []
+        """The acts since it was at rest, each with what it edited."""
+        self.untellable: set[Part] = set()
+        self.owned: set[Part] = set()
+        """Where an owner had said something when it was last at rest."""
+        self.expected: Counter[tuple[str, str, str]] = Counter()
+        """So many conflicts at least must be told: the entity's place, the field, and who loses."""
+
+    def owner(self, part: Part) -> str | None:
+        """Who owns a field at a place: what is said of both goes before what is said of one, or of all."""
+        found = {line.partition("@")[0::2]: owner for line, owner in self.owners.items()}
+        at = {place: owner for (field, place), owner in found.items() if field == part.field}
+        whole = {place: owner for (field, place), owner in found.items() if not field}
+        for rules in (at, whole):
+            for place, owner in rules.items():
+                if place.rpartition("/")[2] == part.place:
+                    return owner
+        return at.get("", whole.get(""))
+
+    def part(self, which: int) -> Part:
+        """The fields of all places by number."""
+        return Part(self.kind.places[which // 2 % len(self.kind.places)], self.kind.fields[which % 2])
 
     # -- what may happen ---------------------------------------------------------------------------------------------
 
+    async def match(self) -> None:
+        """An operator says which places and variants are the same, where the kind has such."""
+        first, *others = self.manners
+        named = [(of, id_ or place) for place in self.kind.places for of, id_ in self.kind.base.items()]
+        pairs = [(EntityKey(first, *one), EntityKey(other, *one)) for other in others for one in dict.fromkeys(named)]
+        await self.bridge.journal.match(pairs)
+        self.bridge.processor.wake()
+        await self.wait(0.001)
+
     async def edit(self, name: str, which: int) -> None:
-        """Somebody changes a field at a vendor, where there is a record."""
+        """Somebody changes a field at a vendor, where there is a record; the first makes it."""
         vendor = self.vendors[name]
-        if vendor.record is None and self.edits:
+        part = self.part(which)
+        place = part.place
+        there = self.acts[place] > 0
+        if place not in vendor.records and there:
             return
-        field = self.kind.fields[which]
-        self.edits += 1
-        seen = self.kind.number((vendor.record or {}).get(field))
-        before = {seen, *self.parents[seen][1]} if seen is not None and seen in self.parents else set[int]()
-        self.parents[self.edits] = (field, before)
-        first = {} if self.edits > 1 else dict.fromkeys(self.kind.fields, self.kind.value(0))
-        vendor.store({**first, field: self.kind.value(self.edits)})
-        self.lately.append((name, field))
+        self.acts[place] += 1
+        number = self.acts.total()
+        seen = self.kind.number(vendor.records.get(place, {}).get(part.field))
+        made = {number: Edit(part, name, {seen, *self.edits[seen].seen} if seen in self.edits else set())}
+        if not there:
+            other = self.kind.fields[1 - which % 2]
+            made[1000 + number] = Edit(Part(place, other), name, set())
+        vendor.store(place, {edit.part.field: self.kind.value(edited) for edited, edit in made.items()})
+        self.edits.update(made)
+        self.lately.append([*made.values()])
 
     async def hear(self, name: str, index: int, *, again: bool = False) -> None:
         """One of the things that a vendor has to tell arrives, not always in order, sometimes once more."""
@@ -290,31 +155,67 @@ class Ring:
 
     def _rested(self) -> None:
         """Without versions nobody can tell an edit that was overwritten on its way from one that was taken back."""
+        lately = [edit for act in self.lately for edit in act]
+        untellable = {edit.part for edit in lately if self.manners[edit.by].versions in ("none", "second")}
         if len(self.lately) > 1:
-            told = [part for name, part in self.lately if self.manners[name].versions in ("none", "second")]
-            self.untellable.update(told)
+            self.untellable |= untellable
+        for part, times in Counter(edit.part for edit in lately).items():
+            [by, *_] = (edit.by for edit in lately if edit.part == part)
+            # Where a vendor refuses a field, it had no value to change.
+            told = part not in self.untellable and part.field != self.manners[by].refuses
+            if times == 1 and told and part in self.owned and by != self.owner(part):
+                self.expected[part.place, part.field, by] += 1
+        self.owned |= {edit.part for edit in lately if edit.by == self.owner(edit.part)}
         self.lately.clear()
 
     async def check(self) -> None:
         """All ends are equal as each keeps it; no edit was swallowed; nobody was written to more than need be."""
         kind = self.kind.model.KIND
-        stored = await self.bridge.journal.events(limit=10_000)
-        ids = {str(event.event.subject) for event in stored if event.event.name.startswith(f"{kind}.")}
-        if not ids:
-            return
-        [id_] = ids
-        [(content, _)] = (await self.bridge.journal.entities([(kind, id_)])).values()
-        entity = json.loads(content)["entity"]
+        conflicts: Counter[tuple[str, str, str]] = Counter()
+        found = await self._entities()
+        for stored in await self.bridge.journal.events(limit=10_000):
+            if stored.event.name == "conflict.found":
+                data: Any = stored.event.data
+                part = Part(found[data["entity"]["id"]][0], data["field"])
+                assert self.owner(part) != data["loser"], f"the owner of {part} lost it to {data['winner']}"
+                conflicts[*part, data["loser"]] += 1
+        assert conflicts >= self.expected, f"{self.expected - conflicts} were not told"
+        for place, entity in found.values():
+            self._equal(place, entity)
+            for field in self.kind.fields:
+                if (part := Part(place, field)) not in self.untellable:
+                    self._kept(part, self.kind.number(entity[field]))
+        rows = await self.bridge.journal.deliveries(limit=10_000)
+        assert [row for row in rows if row.state in ("dead", "unknown")] == [], kind
+
+    async def _entities(self) -> dict[str, tuple[str, Any]]:
+        """The place and the document of each entity, by its id. All channels must mean the same by a place."""
+        kind = self.kind.model.KIND
+        keys = {
+            EntityKey(name, kind, f"{name}-{place}"): place
+            for name, vendor in self.vendors.items()
+            for place in vendor.records
+        }
+        known = await self.bridge.journal.known(list(keys))
+        ids = {(str(known[key].id), place) for key, place in keys.items()}
+        assert len(ids) == len({place for _, place in ids}), "one record has several entities"
+        documents = await self.bridge.journal.entities([(kind, id_) for id_, _ in ids])
+        return {id_: (place, json.loads(documents[kind, id_][0])["entity"]) for id_, place in ids}
+
+    def _equal(self, place: str, entity: Any) -> None:
         for name, vendor in self.vendors.items():
-            for part in self.kind.fields:
-                if part == vendor.manner.refuses or vendor.record is None:
+            record = vendor.records.get(place)
+            for field in self.kind.fields:
+                if field == vendor.manner.refuses or record is None:
                     continue
-                assert vendor.record.get(part) == vendor.manner.normal(entity.get(part)), (name, part)
-            assert vendor.writes <= 2 * self.edits, (name, vendor.writes, self.edits)
-        for part in {*self.kind.fields} - self.untellable:
-            held = self.kind.number(entity[part])
-            later = [edit for edit, (of, seen) in self.parents.items() if of == part and held in seen]
-            assert not later, f"{part} is edit {held} although {later} came after it"
-        assert [
-            row for row in await self.bridge.journal.deliveries(limit=10_000) if row.state in ("dead", "unknown")
-        ] == []
+                assert record.get(field) == vendor.manner.normal(entity.get(field)), (name, place, field)
+            assert vendor.writes[place] <= 2 * self.acts[place], (name, place, vendor.writes, self.acts)
+
+    def _kept(self, part: Part, held: int | None) -> None:
+        """What holds is an edit that nobody changed again who may; and the owner's, if there is one by now."""
+        owner = self.owner(part)
+        owned = [number for number, edit in self.edits.items() if edit.part == part and edit.by == owner]
+        if owned:
+            assert held in owned, f"{part} is edit {held}, and not one of {owner}'s: {owned}"
+        later = [number for number in owned or self.edits if held in self.edits[number].seen]
+        assert not later, f"{part} is edit {held} although {later} came after it"
