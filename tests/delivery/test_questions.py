@@ -14,6 +14,7 @@ from omnibridge.connector import (
     Hint,
     Http,
     Inbound,
+    Later,
     Limits,
     Lookup,
     Outgoing,
@@ -198,6 +199,26 @@ async def test_each_poll_has_its_own_period_and_cursor():
     async with bridge_to(Shop(), polled(*polls)) as bridge:
         await bridge.settle(200)
     assert sorted(ran) == ["fast 1", "fast 2", "fast 3", "fast None", "slow 1", "slow None"]
+
+
+async def test_a_poll_whose_answer_is_still_prepared_comes_back_by_then_with_its_cursor():
+    told: list[Cursor | None] = []
+
+    async def run(settings: ShopSettings, cursor: Cursor | None, http: Http) -> Later | None:
+        told.append(cursor)
+        if len(told) % 3 == 0:
+            await http.emit([Snapshot(Customer(given_name="Ann"), "Ann", 1)], {"job": None})
+            return None
+        await http.emit([], {"job": len(told)})
+        return Later(timedelta(seconds=5))
+
+    async with bridge_to(Shop(), polled(Poll(name="feed", every=MINUTE, run=run))) as bridge:
+        await bridge.settle(50)
+        assert told == [None, {"job": 1}, {"job": 2}]
+        assert await events(bridge) == ["customer.created Ann"]
+        assert (await row(bridge)).attempts == 0
+        await bridge.settle(27)
+        assert told[3:] == [{"job": None}, {"job": 4}]
 
 
 async def test_a_restart_neither_doubles_a_poll_nor_forgets_where_it_was():

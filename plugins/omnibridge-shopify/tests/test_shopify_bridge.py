@@ -34,13 +34,23 @@ to = ["dk", "se"]
 """
 
 
-POLLED = ("Customers", "Orders", "Products", "Carts", "Locations", "Webhooks")
+POLLED = (
+    "Customers",
+    "Orders",
+    "Products",
+    "Carts",
+    "Locations",
+    "Webhooks",
+    "BulkRun",
+    "BulkOperation",
+    "BulkOperations",
+)
 
 
 def asked(shop):
     """What was asked of a shop but for the polls."""
     names = (json.loads(request.body)["operationName"] for request in shop.log if "graphql" in request.path)
-    return [name for name in names if name not in POLLED]
+    return [name for name in names if name not in POLLED and not name.startswith("Bulk")]
 
 
 async def test_a_person_and_their_permission_arrive_once_and_then_it_is_quiet(kit):

@@ -13,6 +13,8 @@ from omnibridge_shopify.subscriptions import SUBSCRIPTIONS, TOPICS
 from omnibridge.connector import Fault, Lookup, Response, Subscription
 from omnibridge.errors import Permanent, Retryable
 
+PAGED = {}
+"""The cursor of a shop that is read page by page from its beginning."""
 ITEMS = [{"sku": f"S{n}", "title": f"Item {n} - Red", "price": "10.00", "quantity": 2} for n in range(80)]
 
 
@@ -37,7 +39,11 @@ def poll(kit, shop):
         "products": poll_products,
         "locations": poll_locations,
     }
-    return lambda name, cursor=None: kit.run(shop, lambda http: runs[name](kit.SETTINGS, cursor, http))
+
+    def run(name, cursor=PAGED):
+        return kit.run(shop, lambda http: runs[name](kit.SETTINGS, cursor, http))
+
+    return run
 
 
 def last(shop, topic):

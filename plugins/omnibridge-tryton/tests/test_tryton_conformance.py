@@ -10,10 +10,14 @@ from omnibridge.testing.conformance import Check, Subject, Tier, checks_of, exam
 
 HERE = Path(__file__).parent
 (GIVEN,) = examples(HERE / "conformance.py")
-SUBJECT = Subject("tryton", GIVEN, HERE)
+
+
+@pytest.fixture(scope="module")
+def subject(pytestconfig: pytest.Config) -> Subject:
+    return Subject("tryton", GIVEN, HERE, bool(pytestconfig.getoption("--write-golden")))
 
 
 @pytest.mark.parametrize("check", checks_of(Tier.GOLD), ids=lambda check: check.id)
-def test_it_holds(check: Check):
-    result = run_check(check, SUBJECT)
+def test_it_holds(check: Check, subject: Subject):
+    result = run_check(check, subject)
     assert result.good, f"{result.told}\n{check.mend}"

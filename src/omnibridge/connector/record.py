@@ -139,11 +139,15 @@ class Webhook(Generic[S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Poll(Generic[S]):
-    """A regular question: `run` emits pages with cursors. `backfill` names what a first run without a cursor reads."""
+    """A regular question: `run` emits pages with cursors; without a cursor it is the first, and reads what is there.
+
+    `Later(after)` instead of nothing says that the vendor is still preparing the answer: `run` comes again by then,
+    with the cursor that it left, and not only at its next turn.
+    """
 
     name: str
     every: timedelta
-    run: Callable[[S, Cursor | None, Http], Co[None]]
+    run: Callable[[S, Cursor | None, Http], Co[Later | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ class Tasks:
             return Done("nothing there")
         return Done(inbox=(self._paper.inbox(Origin.READ, dump_observations(seen)),))
 
-    async def _poll(self, claimed: Claimed) -> Done:
+    async def _poll(self, claimed: Claimed) -> Done | Later:
         name = claimed.operation.partition(":")[2]
         poll = next((p for p in self._channel.connector.polls if p.name == name), None)
         if poll is None:
@@ -212,8 +212,8 @@ class Tasks:
                 item = self._paper.inbox(Origin.POLL, dump_observations(effect.observations))
                 await journal.emit(claimed.id, item, after)
 
-        await Exchange(self._vendor, emit=emit).run(lambda http: poll.run(self._channel.settings, cursor, http))
-        return Done(f"{pages} pages")
+        exchange, settings = Exchange(self._vendor, emit=emit), self._channel.settings
+        return await exchange.run(lambda http: poll.run(settings, cursor, http)) or Done(f"{pages} pages")
 
     # -- subscribe -------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,22 @@
 """Every GraphQL document that we send, with the points that it is expected to cost.
 
-Documents about goods, carts, and what follows an order stand in `documents_*`, and are gathered here.
+Documents about goods, carts, bulk operations, and what follows an order stand in `documents_*`, and are gathered here.
 Names are those of the Admin API's schema, version 2026-10. Costs are rough: what a call really cost its answer tells.
 """
 
 from __future__ import annotations
 
-from omnibridge_shopify import documents_after, documents_carts, documents_goods
-from omnibridge_shopify.document import ADDRESS, ALLOCATIONS, MONEY, PAGE, TAXES, Document
+from omnibridge_shopify import documents_after, documents_bulk, documents_carts, documents_goods
+from omnibridge_shopify.document import (
+    ADDRESS,
+    ALLOCATIONS,
+    CUSTOMER_FIELDS,
+    MONEY,
+    MOST_ADDRESSES,
+    PAGE,
+    TAXES,
+    Document,
+)
 
 __all__ = [
     "CUSTOMER",
@@ -34,14 +43,12 @@ __all__ = [
 
 
 _CUSTOMER = (
-    """
-fragment CustomerFields on Customer {
-  id firstName lastName note state verifiedEmail taxExempt tags createdAt updatedAt
-  defaultEmailAddress { emailAddress marketingState marketingOptInLevel marketingUpdatedAt }
-  defaultPhoneNumber { phoneNumber marketingState marketingOptInLevel marketingUpdatedAt marketingCollectedFrom }
-  defaultAddress { ...AddressFields }
-  addressesV2(first: 10) { nodes { ...AddressFields } }
-}"""
+    f"""
+fragment CustomerFields on Customer {{
+  {CUSTOMER_FIELDS}
+  defaultAddress {{ ...AddressFields }}
+  addressesV2(first: {MOST_ADDRESSES}) {{ nodes {{ ...AddressFields }} }}
+}}"""
     + ADDRESS
 )
 _LINE = f"""
@@ -257,7 +264,7 @@ WEBHOOK_DELETE = Document(
 
 DOCUMENTS = {
     value.name: value
-    for part in (globals(), vars(documents_after), vars(documents_carts), vars(documents_goods))
+    for part in (globals(), *map(vars, (documents_after, documents_bulk, documents_carts, documents_goods)))
     for value in list(part.values())
     if isinstance(value, Document)
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from omnibridge_shopify.document import PAGE, Document
+from omnibridge_shopify.document import LEVEL_FIELDS, MOST_IMAGES, PAGE, PRODUCT_FIELDS, VARIANT_FIELDS, Document
 
 __all__ = [
     "INVENTORY_ADJUST",
@@ -18,18 +18,15 @@ __all__ = [
     "PRODUCT_VARIANTS",
 ]
 
-_VARIANT = """
-fragment VariantFields on ProductVariant {
-  id title sku barcode price compareAtPrice taxable
-  selectedOptions { name value }
-  inventoryItem { id requiresShipping measurement { weight { unit value } } }
-}"""
+_VARIANT = f"""
+fragment VariantFields on ProductVariant {{
+  {VARIANT_FIELDS}
+}}"""
 _PRODUCT = (
     f"""
 fragment ProductFields on Product {{
-  id title descriptionHtml vendor productType handle status tags publishedAt createdAt updatedAt
-  options {{ name }}
-  images(first: 20) {{ nodes {{ url }} }}
+  {PRODUCT_FIELDS}
+  images(first: {MOST_IMAGES}) {{ nodes {{ url }} }}
   variants(first: 25) {{ nodes {{ ...VariantFields }} {PAGE} }}
 }}"""
     + _VARIANT
@@ -101,15 +98,14 @@ INVENTORY_ADJUST = Document(
 )
 INVENTORY_LEVEL = Document(
     "InventoryLevel",
-    """query InventoryLevel($item: ID!, $location: ID!) {
-  inventoryItem(id: $item) {
+    f"""query InventoryLevel($item: ID!, $location: ID!) {{
+  inventoryItem(id: $item) {{
     sku
-    inventoryLevel(locationId: $location) {
-      isActive updatedAt
-      quantities(names: ["available", "on_hand", "committed", "incoming"]) { name quantity }
-    }
-  }
-}""",
+    inventoryLevel(locationId: $location) {{
+      {LEVEL_FIELDS}
+    }}
+  }}
+}}""",
     10,
 )
 

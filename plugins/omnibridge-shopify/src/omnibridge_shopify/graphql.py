@@ -26,7 +26,7 @@ from omnibridge_shopify.document import Document
 from omnibridge_shopify.documents import DOCUMENTS
 from omnibridge_shopify.settings import Shopify
 
-__all__ = ["LIMITS", "Json", "ask", "change", "classify", "problems"]
+__all__ = ["LIMITS", "Json", "as_object", "ask", "change", "classify", "problems"]
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -78,7 +78,7 @@ def _data(document: Document, response: Response) -> Json:
     errors = _errors(body)
     if not response.ok or errors or not isinstance(body.get("data"), dict):
         first: Json = errors[0] if errors else {}
-        code = str(_object(first.get("extensions")).get("code") or response.status)
+        code = str(as_object(first.get("extensions")).get("code") or response.status)
         what = str(first.get("message") or body.get("errors") or f"answered {response.status}")
         raise Permanent(f"{document.name}: {what[:300]}", code=code, remedy=_REMEDIES.get(code))
     data: Json = body["data"]
@@ -93,7 +93,8 @@ def problems(payload: Json) -> list[tuple[str, str, str]]:
     ]
 
 
-def _object(value: object) -> Json:
+def as_object(value: object) -> Json:
+    """The value if it is a JSON object, else an empty one."""
     return cast(Json, value) if isinstance(value, dict) else {}
 
 
@@ -101,12 +102,12 @@ def _objects(holder: Json, name: str) -> list[Json]:
     value = holder.get(name)
     if value is None or isinstance(value, (str, int, Decimal)):
         return []
-    return [found for item in value if (found := _object(item))]
+    return [found for item in value if (found := as_object(item))]
 
 
 def _body(response: Response) -> Json:
     try:
-        return _object(response.json())
+        return as_object(response.json())
     except InvalidMessage:
         return {}
 
@@ -116,7 +117,7 @@ def _errors(body: Json) -> list[Json]:
 
 
 def _codes(errors: Sequence[Json]) -> set[str]:
-    return {str(_object(error.get("extensions")).get("code") or "") for error in errors}
+    return {str(as_object(error.get("extensions")).get("code") or "") for error in errors}
 
 
 def classify(request: Request, response: Response, now: datetime) -> Outcome:
@@ -159,7 +160,7 @@ def _top_level(request: Request, body: Json, errors: Sequence[Json]) -> Outcome:
 
 def _user_errors(data: Json) -> Outcome:
     for payload in data.values():
-        found = problems(_object(payload))
+        found = problems(as_object(payload))
         if not found:
             continue
         code, field, message = found[0]
@@ -171,13 +172,13 @@ def _user_errors(data: Json) -> Outcome:
 
 
 def _cost(body: Json) -> Json:
-    return _object(_object(body.get("extensions")).get("cost"))
+    return as_object(as_object(body.get("extensions")).get("cost"))
 
 
 def _wait(body: Json) -> timedelta:
     """How long until the bucket holds what the query asked for."""
     cost = _cost(body)
-    status = _object(cost.get("throttleStatus"))
+    status = as_object(cost.get("throttleStatus"))
     try:
         missing = float(cost.get("requestedQueryCost") or 0) - float(status.get("currentlyAvailable") or 0)
         seconds = missing / float(status.get("restoreRate") or 50)
@@ -195,7 +196,7 @@ def _weight(request: Request) -> float:
 
 def _learn(response: Response) -> Learned | None:
     """What the bucket holds after this answer."""
-    status = _object(_cost(_body(response)).get("throttleStatus"))
+    status = as_object(_cost(_body(response)).get("throttleStatus"))
     left = status.get("currentlyAvailable")
     if left is None:
         return None

@@ -1,20 +1,27 @@
-"""The questions that close the gap which lost webhooks leave: what changed since the last time."""
+"""The questions that close the gap which lost webhooks leave: what changed since the last time.
+
+The first answer about customers and products is the whole shop, which Shopify prepares as a file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from omnibridge.connector import Cursor, Http, Lookup, Observation, Poll
+from omnibridge.connector import Cursor, Http, Later, Lookup, Observation, Poll, Snapshot
+from omnibridge.errors import Permanent
+from omnibridge_shopify.bulk import GaveUp, see_all
 from omnibridge_shopify.carts import observe_cart, whole_cart
 from omnibridge_shopify.document import Document
 from omnibridge_shopify.documents import CUSTOMERS, ORDERS
+from omnibridge_shopify.documents_bulk import ALL_CUSTOMERS, ALL_PRODUCTS, ALL_STOCK, Export
 from omnibridge_shopify.documents_carts import CARTS
 from omnibridge_shopify.documents_goods import LOCATIONS, PRODUCTS
+from omnibridge_shopify.goods import inventory_id
 from omnibridge_shopify.graphql import Json, ask
 from omnibridge_shopify.parts import gid_number
 from omnibridge_shopify.reads import observe_customer
-from omnibridge_shopify.reads_goods import observe_location, observe_product, whole_product
+from omnibridge_shopify.reads_goods import observe_level, observe_location, observe_product, whole_product
 from omnibridge_shopify.settings import Shopify
 
 __all__ = ["OVERLAP", "POLLS"]
@@ -43,7 +50,7 @@ async def _follow(
 
     The cursor: `since` is where the search begins; `after` and `count` are set while its pages are read; `high` is the
     newest change seen; `seen` are the records of the overlap with the change at which they were reported, so that a
-    quiet shop's last records are not reported again each time. The first run, without a cursor, reads everything.
+    quiet shop's last records are not reported again each time. Without `since` it reads everything.
     """
     state = dict(cursor or {})
     since: str | None = state.get("since")
@@ -123,6 +130,10 @@ async def _product(settings: Shopify, node: Json, http: Http) -> Sequence[Observ
     return observe_product(settings, await whole_product(settings, http, node))
 
 
+async def _exported_product(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
+    return observe_product(settings, node)
+
+
 async def _cart(settings: Shopify, node: Json, http: Http) -> Sequence[Observation]:
     return observe_cart(settings, await whole_cart(settings, http, node))
 
@@ -132,14 +143,45 @@ async def poll_orders(settings: Shopify, cursor: Cursor | None, http: Http) -> N
     await _follow(settings, cursor, http, ORDERS, "orders", 100, _order)
 
 
-async def poll_customers(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
+async def _whole(settings: Shopify, cursor: Cursor | None, http: Http, export: Export, see: Observe) -> Later | None:
+    """All that the shop has, as a file; what changed meanwhile is the next window's. Raises GaveUp."""
+
+    async def each(node: Json) -> Sequence[Observation]:
+        return await see(settings, node, http)
+
+    return await see_all(settings, cursor, http, export, each, _after)
+
+
+def _after(began: str) -> Cursor:
+    """The cursor when all that was there at `began` has been read."""
+    return {"since": _back(None, began)}
+
+
+def _untouched(cursor: Cursor | None) -> bool:
+    """Whether the whole shop is still to be read, and no bulk operation has failed at it too often."""
+    return cursor is None or "bulk" in cursor
+
+
+async def poll_customers(settings: Shopify, cursor: Cursor | None, http: Http) -> Later | None:
     """Which customers changed, with their consents and tags."""
+    if _untouched(cursor):
+        try:
+            return await _whole(settings, cursor, http, ALL_CUSTOMERS, _customer)
+        except GaveUp:
+            cursor = None  # page by page, then
     await _follow(settings, cursor, http, CUSTOMERS, "customers", 40, _customer)
+    return None
 
 
-async def poll_products(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
+async def poll_products(settings: Shopify, cursor: Cursor | None, http: Http) -> Later | None:
     """Which products changed, with their variants and prices."""
+    if _untouched(cursor):
+        try:
+            return await _whole(settings, cursor, http, ALL_PRODUCTS, _exported_product)
+        except GaveUp:
+            cursor = None  # page by page, then
     await _follow(settings, cursor, http, PRODUCTS, "products", 10, _product)
+    return None
 
 
 async def poll_carts(settings: Shopify, cursor: Cursor | None, http: Http) -> None:
@@ -162,10 +204,32 @@ async def poll_locations(settings: Shopify, cursor: Cursor | None, http: Http) -
             return
 
 
+async def poll_stock(settings: Shopify, cursor: Cursor | None, http: Http) -> Later | None:
+    """Which stock levels changed, of every active location; Shopify lists them in no order of change."""
+    since: str | None = (cursor or {}).get("since")
+
+    async def see(node: Json) -> Sequence[Observation]:
+        if since is not None and _instant(node["updatedAt"]) < _instant(since):
+            return ()
+        item, place = gid_number(node["item"]["id"]), gid_number(node["location"]["id"])
+        if node["isActive"]:
+            return observe_level(item, place, node)
+        at = _instant(node["updatedAt"]).astimezone(UTC)
+        return (Snapshot.gone("inventory", inventory_id(item, place), at),) if since is not None else ()
+
+    try:
+        return await see_all(settings, cursor, http, ALL_STOCK, see, _after)
+    except GaveUp as why:
+        await http.emit((), {"since": since} if since is not None else {})
+        remedy = "it is tried again; the app needs the scopes read_inventory and read_locations"
+        raise Permanent(f"Shopify's bulk operations about stock fail: {why}", code=str(why), remedy=remedy) from None
+
+
 POLLS: tuple[Poll[Shopify], ...] = (
     Poll(name="orders", every=timedelta(minutes=5), run=poll_orders),
     Poll(name="customers", every=timedelta(minutes=15), run=poll_customers),
     Poll(name="carts", every=timedelta(minutes=15), run=poll_carts),
     Poll(name="products", every=timedelta(minutes=30), run=poll_products),
+    Poll(name="stock", every=timedelta(hours=1), run=poll_stock),
     Poll(name="locations", every=timedelta(days=1), run=poll_locations),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Unpack
+from urllib.parse import urlsplit
 
 from omnibridge.connector import (
     Outgoing,
@@ -20,6 +21,7 @@ from omnibridge_shopify.documents import DOCUMENTS
 from omnibridge_shopify.graphql import Json
 from omnibridge_shopify.sandbox_after import make_refund
 from omnibridge_shopify.sandbox_bodies import ITEMS, Item, Terms, make_order
+from omnibridge_shopify.sandbox_bulk import FILES
 from omnibridge_shopify.sandbox_records import Records, Refused
 from omnibridge_shopify.settings import API_VERSION, Shopify
 
@@ -83,9 +85,11 @@ class ShopifySandbox(Sandbox):
         webhook_url: str | None = None,
         restore: float = 100.0,
         now: Callable[[], datetime] | None = None,
+        root: str | None = None,
     ) -> None:
         super().__init__(now)
         self.shop = shop
+        self.root = root or f"https://{shop}"
         self.currency = currency
         self.webhook_url = webhook_url
         self._secret = secret
@@ -112,6 +116,7 @@ class ShopifySandbox(Sandbox):
             client=client,
             currency=settings.currency or "DKK",
             now=now,
+            root=settings.root,
         )
 
     # -- webhooks --------------------------------------------------------------------------------------------------
@@ -181,7 +186,9 @@ class ShopifySandbox(Sandbox):
     # -- requests --------------------------------------------------------------------------------------------------
 
     def respond(self, request: SandboxRequest) -> Response:
-        """Tokens at `/admin/oauth/access_token`, everything else at the GraphQL endpoint."""
+        """Tokens at `/admin/oauth/access_token`, files of bulk operations, everything else at the GraphQL endpoint."""
+        if request.method == "GET" and request.path.startswith(FILES):
+            return self.store.bulk.file(request)
         if request.path == "/admin/oauth/access_token" and request.method == "POST":
             return self._token(request)
         if request.method != "POST" or not request.path.startswith("/admin/api/") or "graphql" not in request.path:
@@ -197,7 +204,13 @@ class ShopifySandbox(Sandbox):
         document = DOCUMENTS.get(name)
         if document is None or document.text != text:
             return self._failed("undefinedField", f"The sandbox has no operation {name!r}", 0)
+        self.store.bulk.root = self._reached_at(request)
         return self._metered(name, document.cost, variables)
+
+    def _reached_at(self, request: SandboxRequest) -> str:
+        """The root of the addresses that it gives out: where it was asked, as a served one does not know its port."""
+        host = request.headers.get("host")
+        return self.root if host in (None, urlsplit(self.root).netloc) else f"http://{host}"
 
     def _metered(self, name: str, cost: float, variables: Json) -> Response:
         now = self.now()

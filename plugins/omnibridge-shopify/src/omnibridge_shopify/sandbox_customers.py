@@ -141,7 +141,11 @@ class Customers:
             if kind in given:
                 self._contact(node, kind, given[kind])
         if "addresses" in given:
-            nodes = [_address(item) for item in given["addresses"]]
+            number = gid_number(node["id"])
+            nodes = [
+                {"id": gid("MailingAddress", f"{number}{place:03}"), **_address(item)}
+                for place, item in enumerate(given["addresses"])
+            ]
             node["addressesV2"] = {"nodes": nodes}
             node["defaultAddress"] = nodes[0] if nodes else None
         if created or repr(node) != before:

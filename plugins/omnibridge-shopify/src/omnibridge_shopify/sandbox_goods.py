@@ -29,6 +29,8 @@ class Goods:
         self.products: dict[int, Json] = {}
         self.locations: dict[int, Json] = {}
         self.levels: dict[tuple[str, str], dict[str, int]] = {}
+        self.inactive: set[tuple[str, str]] = set()
+        self._counted: dict[tuple[str, str], str] = {}
         self.operations: dict[str, Operation] = {
             "Product": lambda v: {"product": self._product(v["id"])},
             "ProductVariants": self._variants,
@@ -249,6 +251,7 @@ class Goods:
             level[name] = after
             changes.append({"name": name, "delta": after - before, "quantityAfterChange": after})
             if after != before:
+                self._counted[place] = self._ledger.stamp()
                 self._ledger.announce("inventory_levels/update", "INVENTORY_LEVELS_UPDATE", self._level_body(place))
         group = {"createdAt": self._ledger.stamp(), "changes": changes}
         return {"inventoryAdjustmentGroup": group, "userErrors": []}
@@ -265,12 +268,42 @@ class Goods:
     def _inventory_level(self, variables: Json) -> Json:
         item, place = gid_number(variables["item"]), gid_number(variables["location"])
         level = self.levels.get((item, place))
-        found = {
-            "isActive": True,
-            "updatedAt": self._ledger.stamp(),
-            "quantities": [{"name": name, "quantity": count} for name, count in (level or {}).items()],
+        found = self._level(item, place) if level is not None else None
+        return {"inventoryItem": {"sku": f"SKU-{item}", "inventoryLevel": found}}
+
+    def _level(self, item: str, place: str) -> Json:
+        return {
+            "isActive": (item, place) not in self.inactive,
+            "updatedAt": self._counted.setdefault((item, place), self._ledger.stamp()),
+            "quantities": [{"name": name, "quantity": count} for name, count in self.levels[item, place].items()],
         }
-        return {"inventoryItem": {"sku": f"SKU-{item}", "inventoryLevel": found if level is not None else None}}
+
+    def unstock(self, item: str, place: str) -> None:
+        """The item is no longer kept at the location."""
+        self.inactive.add((item, place))
+        self._counted[item, place] = self._ledger.stamp()
+
+    def stock(self) -> list[Json]:
+        """Every location with its levels, as a bulk operation finds them."""
+        places = {place for _, place in self.levels}
+        return [
+            {
+                "id": gid("Location", place),
+                "inventoryLevels": {
+                    "nodes": [
+                        {
+                            "id": f"{gid('InventoryLevel', place)}?inventory_item_id={item}",
+                            "item": {"id": gid("InventoryItem", item)},
+                            "location": {"id": gid("Location", place)},
+                            **self._level(item, place),
+                        }
+                        for item, where in self.levels
+                        if where == place
+                    ]
+                },
+            }
+            for place in sorted(places)
+        ]
 
     # -- locations ---------------------------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
+from omnibridge_shopify.documents_bulk import ALL_CUSTOMERS, ALL_PRODUCTS, ALL_STOCK
 from omnibridge_shopify.graphql import Json
 from omnibridge_shopify.parts import gid, gid_number
 from omnibridge_shopify.sandbox_after import After
 from omnibridge_shopify.sandbox_bodies import Item, make_order
+from omnibridge_shopify.sandbox_bulk import Bulk
 from omnibridge_shopify.sandbox_carts import Carts
 from omnibridge_shopify.sandbox_customers import Customers
 from omnibridge_shopify.sandbox_goods import Goods
@@ -32,6 +34,16 @@ class Records:
         self.orders: dict[int, Json] = {}
         self.after = After(self.ledger, self.orders)
         self.returns = Returns(self.ledger, self.orders)
+        self.bulk = Bulk(
+            self.ledger,
+            {
+                ALL_CUSTOMERS: lambda: list(self.customers.values()),
+                ALL_PRODUCTS: lambda: [
+                    {**node, "variants": {"nodes": node["variants"]}} for node in self.goods.products.values()
+                ],
+                ALL_STOCK: self.goods.stock,
+            },
+        )
         self.subscriptions: dict[str, Json] = {}
         self.customers = self.people.customers
         self.add_customer = self.people.add_customer
@@ -53,6 +65,7 @@ class Records:
             **self.carts.operations,
             **self.after.operations,
             **self.returns.operations,
+            **self.bulk.operations,
         }
 
     def answer(self, name: str, variables: Json) -> Json:

@@ -178,7 +178,7 @@ class Subject:
         *,
         cursor: Cursor | None = None,
         hand: Hand | None = None,
-    ) -> Driven[None]:
+    ) -> Driven[Later | None]:
         """A run of a poll, to its end; without a cursor the first one that tells anything."""
         if cursor is None:
             cursor = self.beginning(poll)
