@@ -95,7 +95,7 @@ GOLD: dict[str, Mutant] = {
         "polls.py",
         "        after = page.next\n",
         "        after = page.next\n"
-        "        kept = [page.model_copy(deep=True) for _ in page.customers[::1000]]\n"
+        "        kept = [page.model_copy(deep=True) for _ in page.customers[::50]]\n"
         "        kept.clear()\n",
     ),
     "settings-table": one(

@@ -65,7 +65,8 @@ class Drive(Generic[S]):
 
     Answers are classed as in production: retryable ones raise Retryable, ambiguous ones Ambiguous; an expired
     credential is renewed once and the request repeated. `renewing`: requests carry no auth, as while one is obtained.
-    `files` are the contents of what was downloaded.
+    `files` are the contents of what was downloaded. `change` makes another answer of each that comes, but of those to
+    a login.
     """
 
     connector: Connector[S]
@@ -77,6 +78,7 @@ class Drive(Generic[S]):
     key: Callable[[str], str] = "key-{}".format
     renewing: bool = False
     files: list[bytes] = field(default_factory=list[bytes])
+    change: Callable[[Response], Response] | None = None
 
     def http(self) -> Http:
         """A handle whose keys are made of the step names, for readable tests."""
@@ -168,6 +170,8 @@ class Drive(Generic[S]):
             headers = auth.headers(self.settings, self.credential, request, self.now)
         self.requests.append(request)
         response = self._answer(request, headers)
+        if self.change is not None:
+            response = self.change(response)
         if signed:
             outcome = classify_http(request, response, self.now)
             return response, Outcome(Class.PERMANENT) if outcome.kind is Class.EXPIRED else outcome

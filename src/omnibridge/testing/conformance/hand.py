@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -43,13 +43,11 @@ class Hand:
     """Counts what the coroutine asks for. `stop` is the number of the effect where the process ends.
 
     `lost`: it ends after that effect was performed and before anybody heard of it, else just before it leaves.
-    `change` makes another answer of each that comes.
     """
 
     memory: Memory = field(default_factory=Memory)
     stop: int | None = None
     lost: bool = True
-    change: Callable[[Response], Response] | None = None
     count: int = 0
     asked_time: bool = False
     fetched: bool = False
@@ -93,10 +91,8 @@ class Hand:
             self.pages.append((effect.observations, effect.cursor))
         if self.count == self.stop:
             raise Stopped
-        if isinstance(effect, Send) and isinstance(answer, Response):
-            if effect.request.step in self.memory.begun:
-                self._heard[effect.request.step] = answer
-            return self.change(answer) if self.change is not None else answer
+        if isinstance(effect, Send) and isinstance(answer, Response) and effect.request.step in self.memory.begun:
+            self._heard[effect.request.step] = answer
         return answer
 
     def _flush(self) -> None:

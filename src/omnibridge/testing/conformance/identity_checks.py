@@ -268,7 +268,10 @@ def _polled(subject: Subject) -> None:
 async def _happens(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str | None, str]]:
     """The events that one change gives, told in these ways, one after the other."""
     toml, env = channel_toml(subject)
-    connector, given = subject.connector, subject.given
+    # Each poll is asked once after the change, and not the quick ones all day long until the slowest has its turn.
+    every = max((poll.every for poll in subject.connector.polls), default=timedelta(0))
+    polls = tuple(replace(poll, every=every) for poll in subject.connector.polls)
+    connector, given = replace(subject.connector, polls=polls), subject.given
     host = urlsplit(connector.base_url(subject.settings) if connector.base_url else "").netloc
     clock, sandbox = ManualClock(given.now), subject.sandbox()
     sandbox.now = clock.now
@@ -279,7 +282,6 @@ async def _happens(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str
         bridge.config.require()
     except ConfigError:
         raise Blocked("settings-references") from None
-    every = max((poll.every for poll in connector.polls), default=timedelta(0)).total_seconds()
     async with bridge:
         await bridge.settle()
         await clock.advance(60)
@@ -293,7 +295,7 @@ async def _happens(subject: Subject, ways: Sequence[str]) -> list[tuple[str, str
                     await _arrive(subject, bridge, arrival, clock)
                 await bridge.settle()
             elif way == "poll":
-                await bridge.settle(every + 60)
+                await bridge.settle(every.total_seconds() + 60)
             else:
                 await _look(subject, bridge, sandbox, arrivals, clock)
         for row in await bridge.journal.inbox(state="invalid", limit=1):

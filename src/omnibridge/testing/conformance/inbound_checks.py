@@ -159,8 +159,8 @@ def malformed(subject: Subject) -> None:
         for place in parts.places()[:_PLACES]:
             name = field_name(place)
             _bears(subject, arrival, parts.without(place), f"no {name}")
-            for misfit in _MISFITS:
-                _bears(subject, arrival, parts.replaced(place, misfit), f"{str(misfit)[:40]!r} as {name}")
+            for misfit, body in zip(_MISFITS, parts.replaced(place, _MISFITS), strict=True):
+                _bears(subject, arrival, body, f"{str(misfit)[:40]!r} as {name}")
 
 
 def _bears(subject: Subject, arrival: Arrival, body: bytes, what: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import JsonValue
@@ -15,6 +15,7 @@ __all__ = ["UNKNOWN", "FormBody", "JsonBody", "field_name", "read_body"]
 UNKNOWN = "omnibridgeunknown"
 """A field that no vendor sends."""
 
+_MARK = "\x00omnibridge\x00"
 Place = tuple[str | int, ...]
 
 
@@ -46,11 +47,13 @@ class JsonBody:
         _change(value, place, None, drop=True)
         return _bytes(value)
 
-    def replaced(self, place: Place, new: JsonValue) -> bytes:
-        """The body with something else at `place`."""
+    def replaced(self, place: Place, news: Iterable[JsonValue]) -> Iterator[bytes]:
+        """The body with each of several other things at `place`. It is read and written once for all of them."""
         value = self._fresh()
-        _change(value, place, new, drop=False)
-        return _bytes(value)
+        _change(value, place, _MARK, drop=False)
+        before, _, after = json.dumps(value).partition(json.dumps(_MARK))
+        for new in news:
+            yield f"{before}{json.dumps(new)}{after}".encode()
 
     def enlarged(self) -> bytes:
         """The body with an unknown member in every object."""
@@ -76,11 +79,12 @@ class FormBody:
         """The body without a field."""
         return urlencode([(name, value) for name, value in self._pairs if name != place[0]]).encode()
 
-    def replaced(self, place: Place, new: JsonValue) -> bytes:
-        """The body with another value of a field."""
-        text = new if isinstance(new, str) else json.dumps(new)
-        changed = [(name, text if name == place[0] else value) for name, value in self._pairs]
-        return urlencode(changed, errors="surrogatepass").encode()
+    def replaced(self, place: Place, news: Iterable[JsonValue]) -> Iterator[bytes]:
+        """The body with each of several other values of a field."""
+        for new in news:
+            text = new if isinstance(new, str) else json.dumps(new)
+            changed = [(name, text if name == place[0] else value) for name, value in self._pairs]
+            yield urlencode(changed, errors="surrogatepass").encode()
 
     def enlarged(self) -> bytes:
         """The body with an unknown field."""

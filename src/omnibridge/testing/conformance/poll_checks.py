@@ -68,8 +68,8 @@ def _try(
     sandbox: Sandbox | None = None,
 ) -> Hand:
     """A run to its end. Raises Endless."""
-    hand = Hand(change=change)
-    subject.poll(poll, sandbox, cursor=cursor, hand=hand)
+    hand = Hand()
+    subject.poll(poll, sandbox, cursor=cursor, hand=hand, change=change)
     return hand
 
 
@@ -138,7 +138,9 @@ def polls_empty_page(subject: Subject) -> None:
     stopped: list[str] = []
     for poll in _polls(subject):
         whole = _first(subject, poll)
-        asks = asks or not whole.fetched
+        if whole.fetched:
+            continue  # a file has no pages
+        asks = True
         first, *later = [_names(page) for page, _ in whole.pages if page] or [set[Name]()]
         if not later:
             continue

@@ -178,11 +178,12 @@ class Subject:
         *,
         cursor: Cursor | None = None,
         hand: Hand | None = None,
+        change: Callable[[Response], Response] | None = None,
     ) -> Driven[Later | None]:
         """A run of a poll, to its end; without a cursor the first one that tells anything."""
         if cursor is None:
             cursor = self.beginning(poll)
-        return self.drive(lambda http: poll.run(self.settings, cursor, http), answers, hand=hand)
+        return self.drive(lambda http: poll.run(self.settings, cursor, http), answers, hand=hand, change=change)
 
     def beginning(self, poll: Poll[Settings]) -> Cursor | None:
         """The cursor that a poll leaves which only sets its mark in the first run, and tells nothing; else None."""
@@ -277,7 +278,12 @@ class Subject:
         hand: Hand | None = None,
         key: Callable[[str], str] = "key-{}".format,
         later: timedelta = timedelta(0),
+        change: Callable[[Response], Response] | None = None,
     ) -> Driven[R]:
-        """Run one of the connector's coroutines to its end; `hand` stands between it and whoever answers."""
+        """Run one of the connector's coroutines to its end; `hand` stands between it and whoever answers.
+
+        `change` makes another answer of each that comes.
+        """
         drive = Drive(self.connector, self.settings, answers or self.sandbox(), self.given.now + later, key=key)
+        drive.change = change
         return drive.run(make if hand is None else lambda http: through(make(http), hand))
