@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acme_connector import announce, installed
+from acme_connector import STANDINS, announce, installed
 from typer.testing import CliRunner
 
 from omnibridge.cli import app
@@ -25,9 +25,16 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.fixture(autouse=True)
+def types_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the type checker finds in these packages is tried beside the kit."""
+    monkeypatch.setenv("PYTHONPATH", str(STANDINS))
+
+
 def test_a_stranger_gets_a_package_that_passes_its_own_tests(tmp_path: Path) -> None:
     """Outside of this repository, by the console's own commands, in processes that know nothing of this one."""
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "omnibridge-acme" / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    path = f"{tmp_path / 'omnibridge-acme' / 'src'}{os.pathsep}{STANDINS}"
+    env = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
     def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from acme_connector import write_acme
+from acme_connector import STANDINS, write_acme
 
 from omnibridge.testing.conformance import CHECKS, Tier, checks_of
 
@@ -24,7 +24,7 @@ def kit(folder: Path, *arguments: str, environment: dict[str, str] | None = None
     """Run pytest in the project as its author would; the exit code and what it said."""
     env = {
         **os.environ,
-        "PYTHONPATH": str(folder / "src"),
+        "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{STANDINS}",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         **(environment or {}),
     }

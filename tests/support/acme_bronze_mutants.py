@@ -38,6 +38,7 @@ BRONZE: dict[str, Mutant] = {
         "import http.client\nfrom datetime import datetime\n",
     ),
     "typed": Mutant("has no py.typed", removed=SRC + "py.typed"),
+    "typed-strictly": source("does not say what it is handed", "outbound.py", "http: Http", "http"),
     "readme-settings": one("does not name a setting", "README.md", "| `token` |", "| the token |"),
     "readme-removal": one("does not say how to remove it", "README.md", "## Removing it", "## Farewell"),
     "settings-example": one("has no valid example", CONFORMANCE, '"token": "example-token-of-acme",', ""),

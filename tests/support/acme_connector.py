@@ -11,7 +11,10 @@ from pathlib import Path
 from omnibridge.cli.new import PARTS, write_package
 from omnibridge.testing.conformance import Check, Result, Subject, examples, run_check
 
-__all__ = ["announce", "installed", "run", "write_acme"]
+__all__ = ["STANDINS", "announce", "installed", "run", "write_acme"]
+
+STANDINS = Path(__file__).with_name("standins")
+"""Put it on a process's path, and the type checker that the kit starts there answers at once."""
 
 
 def announce(folder: Path, entry: str = "acme = omnibridge_acme") -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from acme_connector import announce
+from acme_connector import STANDINS, announce
 
 from omnibridge.cli import app
 from omnibridge.cli.demo_stage import ADDRESSES, SECRETS
@@ -186,7 +186,10 @@ class Page:
             self.folder = self.folder / command[1]
         elif command[:3] == ["pip", "install", "-e"]:
             announce(self.folder)  # what pip leaves behind, without a network
-            self.env |= {"PYTHONPATH": str(self.folder / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+            self.env |= {
+                "PYTHONPATH": f"{self.folder / 'src'}{os.pathsep}{STANDINS}",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            }
         elif command[0] == "pytest":
             self._start(["-m", "pytest", "-q", "-p", "omnibridge.testing.conformance.plugin", *command[1:]], words)
 

@@ -152,7 +152,10 @@ CONFORMANCE: Conformance[TrytonSettings] = Conformance(
     now=NOW,
     sandbox=company,
     change=change,
-    without={"deletions-told": "a deleted record leaves no trace for a poll; only a lookup finds that it is gone"},
+    without={
+        "typed-strictly": "`make check` of this repository runs it over plugins/*/src",
+        "deletions-told": "a deleted record leaves no trace for a poll; only a lookup finds that it is gone",
+    },
     writes=(
         Write(name="customer", value=BUYER, verb="created"),
         Write(name="order", value=ORDER, verb="placed", related={("customer", "c-1"): BUYER}),

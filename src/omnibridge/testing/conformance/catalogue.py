@@ -18,12 +18,13 @@ from omnibridge.testing.conformance.outbound_checks import OUTBOUND_CHECKS
 from omnibridge.testing.conformance.package_checks import PACKAGE_CHECKS
 from omnibridge.testing.conformance.poll_checks import POLL_CHECKS
 from omnibridge.testing.conformance.settings_checks import SETTINGS_CHECKS
+from omnibridge.testing.conformance.type_checks import TYPE_CHECKS
 from omnibridge.testing.conformance.write_checks import WRITE_CHECKS
 
 __all__ = ["CHECKS", "checks_of", "examples"]
 
 CHECKS: tuple[Check, ...] = (
-    *(PACKAGE_CHECKS + SETTINGS_CHECKS + INBOUND_CHECKS + OUTBOUND_CHECKS),
+    *(PACKAGE_CHECKS + TYPE_CHECKS + SETTINGS_CHECKS + INBOUND_CHECKS + OUTBOUND_CHECKS),
     *(IDENTITY_CHECKS + ANSWER_CHECKS + POLL_CHECKS + WRITE_CHECKS + COMPANY_CHECKS + CHANNEL_CHECKS),
     *(EXACTNESS_CHECKS + DOCUMENT_CHECKS),
 )

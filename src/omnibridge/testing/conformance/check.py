@@ -85,9 +85,9 @@ _LONGEST = timedelta(days=366)
 Run = Callable[[Subject], None]
 
 
-def bronze(*, why: str, mend: str) -> Callable[[Run], Check]:
+def bronze(*, why: str, mend: str, excusable: bool = False) -> Callable[[Run], Check]:
     """Makes a bronze check of a function: its name is the check's, its docstring what must hold."""
-    return _made(Tier.BRONZE, why, mend, excusable=False)
+    return _made(Tier.BRONZE, why, mend, excusable=excusable)
 
 
 def silver(*, why: str, mend: str, excusable: bool = False) -> Callable[[Run], Check]:
