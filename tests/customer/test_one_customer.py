@@ -152,6 +152,56 @@ async def test_a_vendors_merge_moves_its_references():
         assert "merged_into" not in await document(running, new)
 
 
+def named(id: str) -> Ref:
+    return Ref(kind="customer", external_id=id)
+
+
+def order(buyer: str, id: str) -> Snapshot:
+    total = OrderTotals.model_validate({"total": {"amount": "1.00", "currency": "DKK"}})
+    return Snapshot(Order(currency="DKK", totals=total, number=id, buyer=named(buyer)), id)
+
+
+async def test_a_vendor_that_merges_twice_leads_every_old_name_to_the_last_and_back():
+    """The till merges 1 into 2 and later 2 into 3; then it takes the second merge back, and then the first."""
+    first, second, third = (canonical_id("till", "customer", id) for id in "123")
+    async with bridge() as running:
+        for id, note in (("1", "linen"), ("2", "silk"), ("3", "wool")):
+            await say(running, "till", person(id, note=note, given_name=f"Ann {id}", version=1))
+        await say(running, "till", order("1", "o1"))
+        await say(running, "till", person("1", merged_into=named("2"), version=2))
+        await say(running, "till", person("2", merged_into=named("3"), version=2))
+        id = min(first, second, third)
+        whole = Person(id, tuple(sorted((first, second, third))))
+        for old in (first, second, third):
+            assert await running.journal.person(old) == whole
+        # What comes late under the first name is about all three: a state, an order, a message.
+        await say(running, "till", person("1", note="velvet", merged_into=named("2"), version=3))
+        await say(running, "till", order("1", "o2"), order("2", "o3"))
+        links = {link.external_id for link in await running.journal.links("customer", id)}
+        assert links == {"1", "2", "3"}
+        for text in ("till:1", "till:2", "till:3", first, second, third):
+            card = await running.context(text)
+            assert (card.id, set(card.roots)) == (id, {first, second, third})
+            assert {one.number for one in card.orders} == {"o1", "o2", "o3"}
+            assert card.profile["note"].value == "velvet"
+        placed = [one.event for one in await running.journal.events() if one.event.name == "order.placed"]
+        assert {one.extensions["partitionkey"] for one in placed[:2]} == {id}
+        assert {one.data["buyer"]["id"] for one in placed[:2]} == {id}
+
+        await say(running, "till", person("2", note="silk", merged_into=None, version=4))
+        pair = Person(min(first, second), tuple(sorted((first, second))))
+        assert [await running.journal.person(old) for old in (first, second, third)] == [
+            pair,
+            pair,
+            Person(third, (third,)),
+        ]
+        await say(running, "till", person("1", note="velvet", merged_into=None, version=5))
+        for root, note, orders in ((first, "velvet", {"o1", "o2"}), (second, "silk", {"o3"}), (third, "wool", set())):
+            assert await running.journal.person(root) == Person(root, (root,))
+            card = await running.context(root)
+            assert (card.profile["note"].value, {one.number for one in card.orders}) == (note, orders)
+
+
 async def test_a_record_that_names_our_id_is_that_customers():
     async with bridge() as running:
         await say(running, "shop", person("1", given_name="Ann"))

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic_core import from_json
 from small_shop import ShopSandbox, one_shop, seen, small_shop, webhook
 
 from omnibridge.model import (
@@ -18,6 +19,7 @@ from omnibridge.model import (
     LoyaltyKind,
     Money,
     Ref,
+    canonical_id,
 )
 from omnibridge.testing import TestBridge
 
@@ -70,6 +72,26 @@ async def test_a_gift_card_and_what_is_gone():
         await hears(running, seen(gift, "g1", 2, deleted=True), seen(account(1), "l1", 2, deleted=True))
         card = await running.context("shop:c1")
     assert (card.points, card.gift_cards) == ((), ())
+
+
+async def test_what_a_channel_takes_from_a_customer_is_theirs_no_more():
+    """A gift card that was unlinked is not shown with the old holder, nor erased with them, and may be another's."""
+    bob = Ref(kind="customer", external_id="c2")
+    gift = GiftCard(state=GiftCardState.ACTIVE, last_four="4711", customer=ANN)
+    async with bridge() as running:
+        await hears(running, seen(Customer(given_name="Ann"), "c1", 1), seen(Customer(given_name="Bob"), "c2", 1))
+        await hears(running, seen(gift, "g1", 1))
+        await hears(running, seen(GiftCard(state=GiftCardState.ACTIVE), "g1", 2))  # who does not say takes nothing
+        assert [one.last_four for one in (await running.context("shop:c1")).gift_cards] == ["4711"]
+        await hears(running, seen(GiftCard(customer=None), "g1", 3))
+        ann = await running.context("shop:c1")
+        assert ann.gift_cards == ()
+        await running.erase("shop:c1")
+        await running.settle(1)
+        kept = (await running.journal.entities([("giftcard", canonical_id("shop", "giftcard", "g1"))])).values()
+        assert [from_json(content)["entity"]["last_four"] for content, _ in kept] == ["4711"]
+        await hears(running, seen(GiftCard(customer=bob), "g1", 4))
+        assert [one.last_four for one in (await running.context("shop:c2")).gift_cards] == ["4711"]
 
 
 async def test_a_command_for_points_is_on_the_timeline_of_whose_number_it_names():

@@ -99,7 +99,7 @@ class _Message(BaseModel):
 async def card(journal: Journal, person: Person, *, before: int | None = None, limit: int = PAGE) -> Card:
     """What is known about a customer; `before` is a card's `more`.
 
-    Four reads, however much it is, and two for each loyalty account and gift card.
+    Few reads, however much it is.
     """
     key = (Customer.KIND, person.id)
     stored = (await journal.entities([key])).get(key)
@@ -115,6 +115,7 @@ async def card(journal: Journal, person: Person, *, before: int | None = None, l
     messages = [
         _Message.model_validate_json(content).entity for kind, _, content in about.entities if kind == Message.KIND
     ]
+    there = await journal.had([(kind, id_) for kind, id_, _ in about.entities if kind in HELD])
     page = about.events[:limit]
     return Card(
         id=person.id,
@@ -127,8 +128,8 @@ async def card(journal: Journal, person: Person, *, before: int | None = None, l
         orders=tuple(order for order in orders if order is not None and _open(order)),
         conversation=_thread([message for message in messages if message is not None]),
         consents=tuple(await in_force(journal, contacts)),
-        points=await points(journal, about.entities),
-        gift_cards=await gift_money(journal, about.entities),
+        points=points(about.entities, there),
+        gift_cards=gift_money(about.entities, there),
         timeline=tuple(_happening(event) for event in page),
         more=page[-1].seq if len(about.events) > limit else None,
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import TypeVar
 
 from pydantic import BaseModel, Field, JsonValue
 
-from omnibridge.journal import EntityKey, Journal
 from omnibridge.model import (
     Entity,
     GiftCard,
@@ -62,8 +61,8 @@ class _Kept(BaseModel):
     entity: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
-async def points(journal: Journal, found: Found) -> tuple[Points, ...]:
-    """The points among entities (kind, id, content)."""
+def points(found: Found, there: Set[tuple[str, str]]) -> tuple[Points, ...]:
+    """The points among entities (kind, id, content); `there` are those that some channel still has."""
     return tuple(
         [
             Points(
@@ -75,13 +74,13 @@ async def points(journal: Journal, found: Found) -> tuple[Points, ...]:
                 entries=_newest(account.entries),
                 at=account.updated_at,
             )
-            async for id_, channel, account in _held(journal, found, LoyaltyAccount)
+            for id_, channel, account in _held(found, there, LoyaltyAccount)
         ]
     )
 
 
-async def gift_money(journal: Journal, found: Found) -> tuple[GiftMoney, ...]:
-    """The gift cards among entities (kind, id, content)."""
+def gift_money(found: Found, there: Set[tuple[str, str]]) -> tuple[GiftMoney, ...]:
+    """The gift cards among entities (kind, id, content); `there` are those that some channel still has."""
     return tuple(
         [
             GiftMoney(
@@ -93,7 +92,7 @@ async def gift_money(journal: Journal, found: Found) -> tuple[GiftMoney, ...]:
                 activities=_newest(card.activities),
                 expires_at=card.expires_at,
             )
-            async for id_, channel, card in _held(journal, found, GiftCard)
+            for id_, channel, card in _held(found, there, GiftCard)
         ]
     )
 
@@ -102,13 +101,9 @@ def _newest(ledger: tuple[T, ...]) -> tuple[T, ...]:
     return ledger[: -_NEWEST - 1 : -1]
 
 
-async def _held(journal: Journal, found: Found, model: type[E]) -> AsyncIterator[tuple[str, str, E]]:
+def _held(found: Found, there: Set[tuple[str, str]], model: type[E]) -> Iterator[tuple[str, str, E]]:
     """Id, channel and entity of what some system still has; the document of what is gone stays for its events."""
     for kind, id_, content in found:
-        if kind != model.KIND:
-            continue
-        keys = [EntityKey(link.channel, kind, link.external_id) for link in await journal.links(kind, id_)]
-        known = await journal.known(keys)
-        if any(not known[key].deleted for key in keys):
+        if kind == model.KIND and (kind, id_) in there:
             kept = _Kept.model_validate_json(content)
             yield id_, kept.origin, model.model_validate(kept.entity)

@@ -327,6 +327,10 @@ class Journal(Matches, Protocol):
         """Every reference of a canonical entity."""
         ...
 
+    async def had(self, ids: Sequence[tuple[str, str]]) -> Set[tuple[str, str]]:
+        """Those canonical entities (kind, id) that a channel still has."""
+        ...
+
     async def counts(self) -> Counts:
         """How much is where."""
         ...

@@ -151,7 +151,7 @@ class Known(NamedTuple):
 
     `id` is the canonical id (None: no reference yet). `shadow` and `entity` are JSON; revisions count writes from 1
     (0: there is none) and guard against writes in between. `version` is the shadow's, as the connector wrote it.
-    `party` is whom the entity is about.
+    `party` is whom the entity is about. `root` is the id that the reference got first, where it is another than `id`.
     """
 
     id: str | None = None
@@ -162,6 +162,7 @@ class Known(NamedTuple):
     entity: bytes | None = None
     entity_rev: int = 0
     party: str | None = None
+    root: str | None = None
 
 
 class ReferenceWrite(NamedTuple):

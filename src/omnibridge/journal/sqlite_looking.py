@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -96,6 +96,10 @@ class Looking(Calls):
     async def links(self, kind: str, id: str) -> Sequence[ReferenceWrite]:
         """Every reference of a canonical entity."""
         return [ReferenceWrite(*row) for row in await self._read(partial(self._reading.links, kind, id))]
+
+    async def had(self, ids: Sequence[tuple[str, str]]) -> Set[tuple[str, str]]:
+        """Those canonical entities (kind, id) that a channel still has."""
+        return await self._read(partial(self._reading.had, tuple(ids))) if ids else set()
 
     async def counts(self) -> Counts:
         """How much is where: exact, from a table that every commit keeps, however much there is."""

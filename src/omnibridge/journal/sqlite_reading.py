@@ -50,7 +50,8 @@ class Reading:
 
     def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
         """For each (channel, kind, external id) none or one row."""
-        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev, e.party FROM known k
+        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev, e.party, k.root
+            FROM known k
             LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
             WHERE k.channel = ? AND k.kind = ? AND k.external_id = ?"""
         return [self.rows(sql, key) for key in keys]
@@ -145,6 +146,11 @@ class Reading:
             places += sorted(held, reverse=True)[:most]
         one = "SELECT kind, id, content FROM entities WHERE rowid = ?"
         return events, [row for place in places for row in self.rows(one, (place,))]
+
+    def had(self, ids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those entities (kind, id) of which there is a record that is not deleted."""
+        sql = "SELECT 1 FROM known INDEXED BY known_id WHERE kind = ? AND id = ? AND deleted = 0 LIMIT 1"
+        return {key for key in ids if self.rows(sql, key)}
 
     def inbox(self, channel: str | None, state: str | None, limit: int) -> list[Row]:
         """Inbox rows, newest first. Raises ValueError for a state that there is not."""

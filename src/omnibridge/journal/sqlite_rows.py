@@ -232,7 +232,7 @@ class Columns:
         """What is known about a key, from none or one row."""
         if not rows:
             return Known()
-        id, shadow, rev, version, deleted, entity, entity_rev, party = rows[0]
+        id, shadow, rev, version, deleted, entity, entity_rev, party, root = rows[0]
         return Known(
             id=id,
             shadow=self.still(shadow, "known.shadow"),
@@ -242,6 +242,7 @@ class Columns:
             entity=None if entity is None else self.entity((entity, 0))[0],
             entity_rev=entity_rev or 0,
             party=party,
+            root=root,
         )
 
     def entity(self, row: Row) -> tuple[bytes, int]:

@@ -92,7 +92,7 @@ class Reconciler:
         id_ = known.id or seen.ours or canonical_id(channel.name, seen.kind, seen.external_id)
         if known.id is None:
             derived.references.append(ReferenceWrite(channel.name, seen.kind, seen.external_id, id_))
-        party = party_of(seen.kind, id_, prepared.said, known, partial(self._target, channel.name))
+        party = party_of(seen.kind, id_, prepared.said, known, partial(self._target, channel.name), channel.name)
         if party is not None:
             derived.about.add(party)
         turn = Turn(channel, prepared, known, id_, version, origin, received, derived, party)
@@ -235,9 +235,8 @@ class Reconciler:
         turn.derived.shadows.append(
             ShadowWrite(key.channel, key.kind, key.external_id, known.shadow_rev, content, version, deleted, turn.party)
         )
-        self._state[key] = Known(
-            turn.id, content, known.shadow_rev + 1, version, deleted, known.entity, known.entity_rev, turn.party
-        )
+        now: Json = {"id": turn.id, "shadow": content, "shadow_rev": known.shadow_rev + 1, "version": version}
+        self._state[key] = known._replace(**now, deleted=deleted, party=turn.party)
 
     def _deleted(self, turn: Turn) -> None:
         content = turn.known.shadow or as_bytes(turn.prepared.said)

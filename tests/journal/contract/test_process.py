@@ -117,6 +117,14 @@ async def test_a_reference_found_taken_is_a_merge(journal, make):
     assert await journal.links("customer", "o1") == []
 
 
+async def test_what_a_channel_still_has_is_told_for_many_at_once(journal, make):
+    here, gone = make.reference("1", "o1"), make.reference("2", "o2")
+    ended = make.shadow("2", deleted=True)
+    await journal.process([make.processed(1, references=(here, gone), shadows=(make.shadow("1"), ended))])
+    assert await journal.had([("order", "o1"), ("order", "o2"), ("order", "o3")]) == {("order", "o1")}
+    assert await journal.had([]) == set()
+
+
 async def test_of_several_ids_in_a_channel_the_newest_that_is_not_deleted_counts(journal, make):
     await journal.process(
         [
