@@ -10,6 +10,7 @@ import pytest
 from toy_shop import Gated, Shop, ShopSettings, bridge_to, tell, toy
 
 from omnibridge.connector import (
+    Alone,
     Delivery,
     Fault,
     Http,
@@ -27,9 +28,9 @@ from omnibridge.connector import (
     json_response,
 )
 from omnibridge.errors import Permanent, Retryable
-from omnibridge.journal import DeliveryRow
+from omnibridge.journal import ClearSeal, DeliveryRow, open_journal
 from omnibridge.model import Customer, Product, SendMessage
-from omnibridge.testing import TestBridge, drive
+from omnibridge.testing import ManualClock, TestBridge, drive
 
 pytestmark = pytest.mark.both_backends
 Items = Sequence[tuple[Customer, Delivery]]
@@ -239,6 +240,98 @@ async def test_later_brings_those_of_one_state_back_together():
     jobs = {state["job"]: company for state, company in seen if state is not None}
     firsts = {f"job-{n}": company for n, (state, company) in enumerate(seen, 1) if state is None}
     assert jobs == firsts
+
+
+def few_or_many(least: int = 3, looked: list[str] | None = None, *, looks: bool = True) -> Any:
+    """Fewer than `least` are PUT one by one; those named X go alone in any company; a job wants to be asked again."""
+
+    async def one(settings: ShopSettings, customer: Customer, delivery: Delivery, http: Http) -> Receipt:
+        body = [{"id": customer.id, "name": customer.given_name}]
+        await http.put("/members", json=body, protection=Upsert())
+        return Receipt(note="alone")
+
+    async def run(settings: ShopSettings, items: Items, http: Http) -> list[Result]:
+        if items[0][1].state is not None:
+            return [Receipt(note="together") for _ in items]
+        body = [{"id": customer.id, "name": customer.given_name} for customer, _ in items]
+        await http.post("/members", json=body)
+        state = {"job": len(body)}
+        return [Alone() if customer.given_name == "X" else Later(timedelta(seconds=9), state) for customer, _ in items]
+
+    async def find(settings: ShopSettings, customer: Customer, delivery: Delivery, http: Http) -> None:
+        if looked is not None:
+            looked.append(str(customer.id))
+
+    slot: Any = deliver_many(Customer, run, most=4, least=least, one=one, find=find if looks else None)
+    return toy(None, slot, limits=Limits[Any](concurrency=1))
+
+
+async def test_fewer_than_the_least_go_one_by_one_and_a_backlog_together():
+    shop = Members()
+    found = await told(shop, few_or_many(), ["A", "B"])
+    assert sorted(shop.made) == [["c1"], ["c2"], ["first"]]
+    assert {request.method for request in shop.log} == {"PUT"}
+    assert {row.state for row in found.values()} == {"done"}
+    shop = Members()
+    await told(shop, few_or_many(), ["A", "B", "C", "D", "E", "F"], 20)
+    assert sorted(map(len, shop.made)) == [1, 1, 1, 4]  # the first, four together, and two that were too few
+
+
+async def test_who_has_to_go_alone_does_so_and_the_others_come_back_however_few():
+    shop = Members()
+    found = await told(shop, few_or_many(), ["X", "X", "C"], 20)
+    assert shop.made[1:] == [["c1", "c2", "c3"], ["c1"], ["c2"]]
+    assert {who: row.last.text for who, row in found.items()} == {
+        "first": "alone", "c1": "alone", "c2": "alone", "c3": "together",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [Fault(lost=True, method="POST"), Fault(Response(429), method="POST")])
+async def test_what_left_in_company_may_go_alone_by_then_and_is_looked_up_when_in_doubt(fault: Fault):
+    shop, clock, looked = Members(), ManualClock(), list[str]()
+    shop.faults.append(Fault(fault.response, lost=fault.lost, method="POST"))
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as journal:
+        async with bridge_to(shop, few_or_many(1, looked), journal=journal, clock=clock) as bridge:
+            await tell(bridge, "a", "A")
+            await bridge.settle()
+        assert (shop.made, looked) == ([["a"]] if fault.lost else [], [])
+        async with bridge_to(shop, few_or_many(3, looked), journal=journal, clock=clock) as bridge:
+            await bridge.settle(100)
+            found = await rows(bridge)
+    assert (shop.made[-1], looked) == (["a"], ["a"] if fault.lost else [])
+    assert [request.method for request in shop.log] == ["POST", "PUT"]
+    assert found["a"].last.text == "alone"
+
+
+async def test_what_left_in_company_and_cannot_be_looked_up_is_not_sent_alone():
+    shop, clock = Members(), ManualClock()
+    async with open_journal(None, seal=ClearSeal(), clock=clock) as journal:
+        async with bridge_to(shop, few_or_many(1, looks=False), journal=journal, clock=clock) as bridge:
+            shop.faults.append(Fault(lost=True, method="POST"))
+            await tell(bridge, "a", "A")
+            await bridge.settle()
+            (row,) = (await rows(bridge)).values()
+            await bridge.journal.replay([row.id], clock.now())
+        async with bridge_to(shop, few_or_many(3, looks=False), journal=journal, clock=clock) as bridge:
+            await bridge.settle(100)
+            (row,) = (await rows(bridge)).values()
+    assert (row.state, len(shop.log)) == ("unknown", 1)
+
+
+async def test_alone_needs_somebody_to_go_by():
+    async def run(settings: ShopSettings, items: Items, http: Http) -> list[Result]:
+        return [Alone() for _ in items]
+
+    slot: Any = deliver_many(Customer, run, most=2)
+    async with bridge_to(Members(), toy(None, slot)) as bridge:
+        await tell(bridge)
+        await bridge.settle()
+        (row,) = (await rows(bridge)).values()
+    assert row.state == "dead"
+    with pytest.raises(TypeError, match="needs `one`"):
+        deliver_many(Customer, run, most=2, least=2)
+    with pytest.raises(TypeError, match="at most"):
+        deliver_many(Customer, run, most=2, least=3)
 
 
 async def test_slots_for_one_and_for_many_stand_side_by_side():

@@ -12,7 +12,7 @@ from omnibridge.codec import (
     write_structured,
 )
 from omnibridge.connector.body import form_bytes, json_bytes, parse_form, parse_json
-from omnibridge.connector.delivery import Delivery, Later, Receipt, Reference
+from omnibridge.connector.delivery import Alone, Delivery, Later, Receipt, Reference
 from omnibridge.connector.download import Archive, Download, Line, Lines, Part
 from omnibridge.connector.effects import Cursor, Effect, Emit, Fetch, Keep, Now, Send, Slice
 from omnibridge.connector.exchange import (
@@ -72,6 +72,7 @@ from omnibridge.connector.signatures import hmac_base64, same, verify_any
 
 __all__ = [
     "PROJECT",
+    "Alone",
     "AnyConnector",
     "Archive",
     "Auth",

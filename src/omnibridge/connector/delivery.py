@@ -15,7 +15,7 @@ from omnibridge.errors import Permanent
 from omnibridge.event import Event
 from omnibridge.model import Entity, Ref
 
-__all__ = ["Delivery", "Later", "Receipt", "Reference"]
+__all__ = ["Alone", "Delivery", "Later", "Receipt", "Reference"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +115,10 @@ class Later:
 
     after: timedelta
     state: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Of one item of many: nothing was done about it, and after `after` it goes by itself, by `one`."""
+
+    after: timedelta = timedelta(0)

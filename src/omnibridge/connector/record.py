@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Generic, TypeVar
 
-from omnibridge.connector.delivery import Delivery, Later, Receipt
+from omnibridge.connector.delivery import Alone, Delivery, Later, Receipt
 from omnibridge.connector.effects import Cursor
 from omnibridge.connector.exchange import Outcome, Request, Response, classify_http
 from omnibridge.connector.http import Http
@@ -46,7 +46,7 @@ E = TypeVar("E", bound=Entity | Command | Event)
 M = TypeVar("M", bound=Entity)
 T = TypeVar("T")
 Co = Coroutine[Any, Any, T]
-Result = Receipt | Later | Permanent | Retryable
+Result = Receipt | Later | Alone | Permanent | Retryable
 """What became of one item of many. The errors are returned here, not raised: they are that item's alone."""
 
 
@@ -191,7 +191,8 @@ class Term:
 class Deliver(Generic[S]):
     """One thing the channel takes; made by `deliver()` or `deliver_many()`, which check the types.
 
-    `run` takes one. Where there is a `together`, it takes up to `most` at a time, and the core prefers it.
+    `run` takes one. Where there is a `together`, it takes up to `most` at a time, and the core prefers it from `least`
+    on.
     """
 
     accepts: type[Entity] | type[Command] | type[Event]
@@ -202,6 +203,7 @@ class Deliver(Generic[S]):
     collapse: bool
     together: Callable[[S, Sequence[tuple[Entity, Delivery]], Http], Co[Sequence[Result]]] | None = None
     most: int = 1
+    least: int = 1
 
     @property
     def operation(self) -> str:
@@ -242,6 +244,8 @@ def deliver_many(
     run: Callable[[S, Sequence[tuple[M, Delivery]], Http], Co[Sequence[Result]]],
     *,
     most: int,
+    least: int = 1,
+    one: Callable[[S, M, Delivery, Http], Co[Receipt] | Co[Later] | Co[Receipt | Later]] | None = None,
     verbs: Sequence[str] | None = None,
     find: Callable[[S, M, Delivery, Http], Co[Receipt | None]] | None = None,
     normal: Callable[[S, M], M] | None = None,
@@ -253,14 +257,19 @@ def deliver_many(
     `delivery.state`; nothing waits to be joined. It gives a result for each, in their order; an error that it raises is
     everybody's. Commands go one by one, as each is asked for separately whether it may leave.
 
+    With `one`, which takes a single item as in `deliver`, fewer than `least` that are due go by it, each by itself; so
+    does an item for which `run` answered `Alone`. What has said `Later` comes back to `run`, however few there are.
+
     A request with `Upsert()` is simply sent again, in whatever company. Any other marks every item as begun before it
     leaves. A `NativeKey` is good for as long as the attempt lasts, in which the same bytes go under the same key. After
     that, or after a crash, the company is not brought together again: each item whose request was not answered is
     looked up by `find`, or else decided by its route. So write once in a `run`, and last. The rest is as in `deliver`.
     """
     kind: type = accepts  # what a type checker sees may not be what comes
-    if not issubclass(kind, Entity) or most < 1:
-        raise TypeError("deliver_many takes an entity, and at least one at a time")
+    if not issubclass(kind, Entity) or not 1 <= least <= most:
+        raise TypeError("deliver_many takes an entity, at least one at a time, and at most `most`")
+    if least > 1 and one is None:
+        raise TypeError("deliver_many needs `one` for what goes by itself")
 
     async def together(settings: S, items: Sequence[tuple[Entity, Delivery]], http: Http) -> Sequence[Result]:
         mine: list[tuple[M, Delivery]] = []
@@ -270,17 +279,19 @@ def deliver_many(
         results = await run(settings, mine, http)
         if len(results) != len(items):
             raise ValueError(f"{len(results)} results for {len(items)} items")
+        if one is None and any(isinstance(result, Alone) for result in results):
+            raise ValueError("`Alone`, and there is no `one` to go by")
         return results
 
     @wraps(run)
-    async def one(settings: S, entity: M, delivery: Delivery, http: Http) -> Receipt | Later:
+    async def company_of_one(settings: S, entity: M, delivery: Delivery, http: Http) -> Receipt | Later:
         (result,) = await together(settings, [(entity, delivery)], http)
-        if isinstance(result, Receipt | Later):
-            return result
-        raise result
+        if isinstance(result, Permanent | Retryable):
+            raise result
+        return Later(result.after) if isinstance(result, Alone) else result
 
-    slot: Deliver[S] = deliver(accepts, one, verbs=verbs, find=find, normal=normal, collapse=collapse)
-    return replace(slot, together=together, most=most)
+    slot: Deliver[S] = deliver(accepts, one or company_of_one, verbs=verbs, find=find, normal=normal, collapse=collapse)
+    return replace(slot, together=together, most=most, least=least)
 
 
 @dataclass(frozen=True, kw_only=True)

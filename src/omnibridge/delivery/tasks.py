@@ -23,7 +23,7 @@ from omnibridge.delivery.keys import task_key
 from omnibridge.delivery.outcome import Done
 from omnibridge.delivery.paper import Paper
 from omnibridge.delivery.together import Together
-from omnibridge.errors import InvalidMessage, Permanent
+from omnibridge.errors import Ambiguous, InvalidMessage, Permanent
 from omnibridge.event import Event
 from omnibridge.journal import (
     Claimed,
@@ -131,6 +131,8 @@ class Tasks:
             )
             if found is not None:
                 return self._paper.done(claimed, subject, found, begun, "found at the vendor; not sent again")
+        if unfinished and slot.find is None and slot.together is not None:
+            raise Ambiguous("an attempt in company was cut short, and it may have taken effect", where=unfinished[0])
         cleared = frozenset(unfinished) if slot.find is not None else frozenset[str]()
         exchange = self._exchange(claimed, subject, steps=steps, cleared=cleared)
         try:

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from omnibridge.channel import Channel
 from omnibridge.connector import (
+    Alone,
     Class,
     Credential,
     Deliver,
@@ -37,7 +38,19 @@ from omnibridge.errors import Ambiguous, OmniBridgeError, Permanent, Retryable
 from omnibridge.journal import Claimed, Origin, Step, Task
 from omnibridge.model import Entity
 
-__all__ = ["Ended", "Together"]
+__all__ = ["Company", "Ended", "Together"]
+
+_ALONE = {"omnibridge": "alone"}
+"""The state of an item that is to go by itself."""
+
+
+class Company(NamedTuple):
+    """Who leaves together: what is done, in which state, how many at most, and from how many on."""
+
+    operation: str
+    state: bytes
+    most: int
+    least: int
 
 
 class Ended(NamedTuple):
@@ -61,12 +74,14 @@ class Together:
         self._vendor = vendor
         self._paper = paper
 
-    def company(self, claimed: Claimed) -> tuple[str, bytes, int] | None:
-        """What it does, in which state, and how many such go at a time; None where it goes by itself."""
+    def company(self, claimed: Claimed) -> Company | None:
+        """With whom it may leave; None where it goes by itself."""
         slot = self._channel.slot(claimed.event) if claimed.task is Task.DELIVER and claimed.event else None
-        if slot is None or slot.together is None:
+        if slot is None or slot.together is None or claimed.state == _ALONE:
             return None
-        return claimed.operation, to_json(claimed.state), slot.most
+        # What waits for an answer to a company comes back to it, also when the others have gone.
+        least = slot.least if claimed.state is None else 1
+        return Company(claimed.operation, to_json(claimed.state), slot.most, least)
 
     async def run(self, company: Sequence[Claimed]) -> Sequence[Ended]:
         """One attempt of each, in their order."""
@@ -126,7 +141,9 @@ class Together:
             return {item.claimed.id: Ended(error, free=False) for item in items}
         ended: dict[int, Ended] = {}
         for item, result in zip(items, results, strict=True):
-            if isinstance(result, Later | Permanent | Retryable):
+            if isinstance(result, Alone):
+                ended[item.claimed.id] = Ended(Later(result.after, _ALONE), free=True)
+            elif isinstance(result, Later | Permanent | Retryable):
                 ended[item.claimed.id] = Ended(result, free=True)
             else:
                 done = self._paper.done(item.claimed, item.entity, result, begun)
@@ -186,10 +203,14 @@ class _Shared(Exchange):
         return self._vendor.sender.channel.connector.classify(bare, sent.response, now).kind is Class.AMBIGUOUS
 
     async def _mark(self, request: Request, *, taken: bool = True) -> None:
-        """Commit for every item that the request leaves now, or that it was not taken. Nobody's data is kept."""
-        plain = Request(request.method, request.path.partition("?")[0], step=request.step)
+        """Commit for every item that the request leaves now, or that it was not taken. Nobody's data is kept.
+
+        The step has a name that no request of a single item has: what is kept is not what such a one would send again.
+        """
+        step = f"together:{request.step}"
+        plain = Request(request.method, request.path.partition("?")[0], step=step)
         frozen = freeze(plain, self._vendor.clock.now())
         response = None if taken else freeze_response(None)
         key = self._step_key(request.step)
-        steps = [(one.id, Step(request.step, one.generation, key, frozen, response)) for one in self._company]
+        steps = [(one.id, Step(step, one.generation, key, frozen, response)) for one in self._company]
         await self._vendor.journal.finish_all(steps)

@@ -17,7 +17,7 @@ from omnibridge.delivery import outcome
 from omnibridge.delivery.breaker import Breaker
 from omnibridge.delivery.outcome import Done
 from omnibridge.delivery.tasks import DAILY, Held, Refused
-from omnibridge.delivery.together import Ended, Together
+from omnibridge.delivery.together import Company, Ended, Together
 from omnibridge.errors import OmniBridgeError, Retryable, StorageError, trail
 from omnibridge.journal import Attempt, Claimed, DeliveryState, Journal, Settled, Task
 
@@ -175,19 +175,21 @@ class Worker:
         if together is None:
             return [(one,) for one in claimed]
         jobs: list[Job] = []
-        groups: dict[tuple[str, bytes, int], list[Claimed]] = {}
+        groups: dict[Company, list[Claimed]] = {}
         for one in claimed:
             company = together.company(one)
             if company is None:
                 jobs.append((one,))
             else:
                 groups.setdefault(company, []).append(one)
-        for operation, most in {(operation, most) for operation, _, most in groups}:
-            room = most - sum(len(group) for (does, _, _), group in groups.items() if does == operation)
+        for operation, most in {(each.operation, each.most) for each in groups}:
+            room = most - sum(len(group) for each, group in groups.items() if each.operation == operation)
             for one in await self._more(operation, room):
-                groups.setdefault(together.company(one) or (operation, b"", 1), []).append(one)
-        for (_, _, most), group in groups.items():
-            jobs.extend(tuple(group[start : start + most]) for start in range(0, len(group), most))
+                groups.setdefault(together.company(one) or Company(operation, b"", 1, 1), []).append(one)
+        for company, group in groups.items():
+            for start in range(0, len(group), company.most):
+                job = tuple(group[start : start + company.most])
+                jobs.extend([job] if len(job) >= company.least else [(one,) for one in job])
         return jobs
 
     async def _more(self, operation: str, room: int) -> Sequence[Claimed]:
@@ -259,7 +261,8 @@ class Worker:
     async def _attempt(self, job: Job) -> Sequence[Ended]:
         together = self._tasks.together
         try:
-            if together is not None and together.company(job[0]) is not None:
+            company = together.company(job[0]) if together is not None else None
+            if together is not None and company is not None and len(job) >= company.least:
                 return await together.run(job)
             return [Ended(await self._tasks.run(job[0]), free=False)]
         except Exception as error:

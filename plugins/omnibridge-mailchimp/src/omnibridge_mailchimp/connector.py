@@ -18,8 +18,10 @@ from omnibridge.connector import (
     Request,
     Webhook,
     deliver,
+    deliver_many,
 )
 from omnibridge.model import Consent, Customer, EraseCustomer, Order
+from omnibridge_mailchimp.batches import LEAST, MOST, find_batched, upsert_members
 from omnibridge_mailchimp.consents import find_consent, normal_consent, write_consent
 from omnibridge_mailchimp.erasure import erase_person
 from omnibridge_mailchimp.hooks import SUBSCRIPTIONS
@@ -101,7 +103,16 @@ CONNECTOR: Connector[MailchimpSettings] = Connector(
     ),
     read=read,
     delivers=(
-        deliver(Customer, upsert_member, verbs=_WRITTEN, normal=normal_customer),
+        deliver_many(
+            Customer,
+            upsert_members,
+            most=MOST,
+            least=LEAST,
+            one=upsert_member,
+            verbs=_WRITTEN,
+            find=find_batched,
+            normal=normal_customer,
+        ),
         deliver(Customer, delete_member, verbs=("deleted",)),
         deliver(Consent, write_consent, find=find_consent, normal=normal_consent),
         deliver(Order, write_order, normal=normal_order),

@@ -16,7 +16,20 @@ from omnibridge_mailchimp.segments import write_segments
 from omnibridge_mailchimp.settings import MailchimpSettings
 from omnibridge_mailchimp.wire import Json, Member, read_model, subscriber_hash
 
-__all__ = ["delete_member", "normal_customer", "path_of", "upsert_member"]
+__all__ = [
+    "SKIP_VALIDATION",
+    "MemberBody",
+    "delete_member",
+    "if_new",
+    "member_body",
+    "normal_customer",
+    "path_of",
+    "restricted",
+    "upsert_member",
+]
+
+SKIP_VALIDATION = {"skip_merge_validation": "true"}
+"""Query parameters of a write: required merge fields may be empty, as another system does not know them."""
 
 _TEXT = 255  # the longest text that a merge field takes
 _NAMES = {"given_name": "FNAME", "family_name": "LNAME", "company": "COMPANY", "phone": "PHONE"}
@@ -25,7 +38,7 @@ _TAGS_PER_MEMBER_ANSWER = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
+class MemberBody:
     """What is written: the request's members, and by which names of ours to look at the answer."""
 
     fields: Json = field(default_factory=dict[str, object])
@@ -88,7 +101,7 @@ def normal_customer(settings: MailchimpSettings, customer: Customer) -> Customer
     return Customer.model_validate(kept)
 
 
-def _body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, JsonValue]) -> _Body:
+def member_body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, JsonValue]) -> MemberBody:
     """The request for a customer; raises Permanent for a mapped field that is none of a member's."""
     kept = normal_customer(settings, customer)
     told = kept.model_fields_set
@@ -121,7 +134,7 @@ def _body(settings: MailchimpSettings, customer: Customer, custom: Mapping[str, 
         fields["interests"] = interests
     if "locale" in told and kept.locale:
         fields["language"] = kept.locale.replace("-", "_")
-    return _Body(fields, frozenset(told - {"id", "tags"}), tuple(custom))
+    return MemberBody(fields, frozenset(told - {"id", "tags"}), tuple(custom))
 
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +149,7 @@ async def upsert_member(settings: MailchimpSettings, customer: Customer, deliver
     """
     if not customer.email and delivery.own is None:
         return Receipt(note="not written: a Mailchimp member needs an e-mail address")
-    body = _body(settings, customer, delivery.custom)
+    body = member_body(settings, customer, delivery.custom)
     answer = await _write(settings, customer, body, delivery.own, http)
     if answer is None:
         return Receipt(note="not written: the member is gone and the customer has no e-mail address")
@@ -148,18 +161,17 @@ async def upsert_member(settings: MailchimpSettings, customer: Customer, deliver
     custom = delivery.custom
     await write_segments(settings, member.email_address, reference.external_id, custom, http)
     inside = {name: value for name, value in custom.items() if name.startswith("segments.")}
-    return Receipt((reference,), (_restricted(settings, member, body, tags, inside),))
+    return Receipt((reference,), (restricted(settings, member, body, tags, inside),))
 
 
 async def _write(
-    settings: MailchimpSettings, customer: Customer, body: _Body, own: str | None, http: Http
+    settings: MailchimpSettings, customer: Customer, body: MemberBody, own: str | None, http: Http
 ) -> Response | None:
     """The answer to the write; None when there is neither a member nor an address to make one with."""
     hashed = subscriber_hash(customer.email) if customer.email else None
-    params = {"skip_merge_validation": "true"}
     if own is not None and own != hashed:
         moved = await http.patch(
-            path_of(settings, own), json=body.fields, params=params, step="move", protection=Upsert()
+            path_of(settings, own), json=body.fields, params=SKIP_VALIDATION, step="move", protection=Upsert()
         )
         if moved.ok:
             return moved
@@ -170,11 +182,16 @@ async def _write(
             raise refusal(moved, "to change a member")
     if hashed is None:
         return None
-    body_if_new = {**body.fields, "status_if_new": "transactional"}
-    put = await http.put(path_of(settings, hashed), json=body_if_new, params=params, step="member", protection=Upsert())
+    path = path_of(settings, hashed)
+    put = await http.put(path, json=if_new(body), params=SKIP_VALIDATION, step="member", protection=Upsert())
     if not put.ok:
         raise refusal(put, "to write a member")
     return put
+
+
+def if_new(body: MemberBody) -> Json:
+    """What is PUT at a member: it never subscribes somebody who is new."""
+    return {**body.fields, "status_if_new": "transactional"}
 
 
 def _taken(response: Response) -> bool:
@@ -229,10 +246,10 @@ async def delete_member(settings: MailchimpSettings, customer: Customer, deliver
     return Receipt()
 
 
-def _restricted(
+def restricted(
     settings: MailchimpSettings,
     member: Member,
-    body: _Body,
+    body: MemberBody,
     tags: tuple[str, ...] | None,
     inside: Mapping[str, JsonValue],
 ) -> Snapshot:

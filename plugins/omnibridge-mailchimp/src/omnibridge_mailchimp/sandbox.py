@@ -10,6 +10,7 @@ from omnibridge.connector import Outgoing, Response, Sandbox, SandboxRequest, fo
 from omnibridge.errors import InvalidMessage
 from omnibridge_mailchimp.sandbox_answers import Refused, Route, Rows, answer, dispatch, required
 from omnibridge_mailchimp.sandbox_audience import Audience
+from omnibridge_mailchimp.sandbox_batches import RESULTS, Batches
 from omnibridge_mailchimp.sandbox_reports import Reports
 from omnibridge_mailchimp.sandbox_segments import Segments
 from omnibridge_mailchimp.sandbox_store import EcommerceStore
@@ -39,9 +40,9 @@ class MailchimpSandbox(Sandbox):
 
     `audience` has what people do (`joins`, `leaves`, `changes`, `moves`, `bounces`), and `campaign` what an
     administrator does; each puts webhooks into `outbox` as the audience's webhooks are set. `reachable` stands for
-    the GET by which Mailchimp checks an address. `segments` are the static ones, and `reports` has the campaigns and
-    what people did with them (`sends`, `opens`, `clicks`). There is no e-mail: `audience.asked` lists the confirmations
-    that were sent.
+    the GET by which Mailchimp checks an address. `segments` are the static ones, `batches` what is done many at a
+    time, and `reports` has the campaigns and what people did with them (`sends`, `opens`, `clicks`). There is no
+    e-mail: `audience.asked` lists the confirmations that were sent.
     """
 
     def __init__(self, settings: MailchimpSettings, now: Callable[[], datetime] | None = None) -> None:
@@ -53,6 +54,7 @@ class MailchimpSandbox(Sandbox):
         self.store = EcommerceStore(settings.store_id or "store", self.audience)
         self.segments = Segments(self.audience)
         self.reports = Reports(settings.list_id, lambda: self.now())
+        self.batches = Batches(lambda: self.now(), lambda request: self.respond(request), settings.root)
         self._base = "/3.0"
         self._routes = (
             Route("GET", "/ping", self._ping),
@@ -66,10 +68,13 @@ class MailchimpSandbox(Sandbox):
             *self.segments.routes,
             *self.reports.routes,
             *self.store.routes,
+            *self.batches.routes,
         )
 
     def respond(self, request: SandboxRequest) -> Response:
         """What Mailchimp answers."""
+        if request.path.startswith(RESULTS):
+            return self.batches.result(request)
         try:
             self._authorised(request)
             path = request.path.partition(self._base)[2] if self._base in request.path else request.path

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from omnibridge.connector import Deliver, Later, Receipt, Sandbox, Settings, Snapshot
+from omnibridge.connector import Alone, Deliver, Later, Receipt, Sandbox, Settings, Snapshot
 from omnibridge.model import Entity
 from omnibridge.testing.conformance.check import silver
 from omnibridge.testing.conformance.given import Write
@@ -79,6 +79,8 @@ def _together(subject: Subject, slot: Deliver[Settings], company: Sequence[Write
         for (entity, n), result in zip(now, results, strict=True):
             if isinstance(result, Receipt):
                 done[n] = result
+            elif isinstance(result, Alone):
+                done[n] = finish(subject, company[n], sandbox)
             elif isinstance(result, Later):
                 same = next((group for at, group in waiting if at == result.state), None)
                 if same is None:
