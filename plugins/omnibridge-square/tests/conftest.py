@@ -37,6 +37,7 @@ class Rig:
     related: dict[tuple[str, str], Entity] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     answers: list[tuple[Request, Response]] = field(default_factory=list)
+    known: Entity | None = None
 
     def id(self, kind: str, name: str = "1") -> str:
         """A canonical id."""
@@ -59,7 +60,13 @@ class Rig:
         )
         own = self.references.get((entity.KIND, id_))
         return Delivery(
-            key or "key", "till", event, own=own, references=dict(self.references), related=dict(self.related)
+            key or "key",
+            "till",
+            event,
+            own=own,
+            references=dict(self.references),
+            related=dict(self.related),
+            known=self.known,
         )
 
     def deliver(self, entity: Entity, key: str | None = None, crash_at: int | None = None) -> Receipt:

@@ -192,11 +192,15 @@ def test_every_request_and_answer_is_valid_by_the_specification(rig, square_api,
     linen = Product(id=rig.id("product"), title="Linen", description="Soft & strong", variants=(blue,))
     rig.deliver(linen)
     rig.deliver(linen.model_copy(update={"title": "Linen, washed"}), key="the-second-delivery")
-    rig.deliver(
-        InventoryLevel(
-            id="i", variant=Ref(kind="variant", id="v"), location=Ref(kind="location", id="l"), available=Decimal("3.5")
-        )
+    level = InventoryLevel(
+        id="i", variant=Ref(kind="variant", id="v"), location=Ref(kind="location", id="l"), available=Decimal("3.5")
     )
+    rig.deliver(level)
+    plain, rig.known = rig.settings, level
+    for falls, count in (("sold", "9"), ("sold", "2"), ("waste", "1")):
+        rig.settings = plain.model_copy(update={"stock_writes": "adjust", "stock_falls_as": falls})
+        rig.deliver(level.model_copy(update={"available": Decimal(count)}))
+    rig.settings, rig.known = plain, None
     other = order.model_copy(
         update={
             "id": rig.id("order", "2"),

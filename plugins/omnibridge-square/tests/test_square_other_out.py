@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from omnibridge_square.inbound import translate
-from omnibridge_square.outbound import normal_level
+from omnibridge_square.stock_out import normal_level
 
 from omnibridge.connector import Snapshot
 from omnibridge.errors import Permanent
@@ -225,6 +225,70 @@ def test_stock_is_set_by_a_count_at_the_time_it_was_taken(rig):
         told.version,
         told.entity.available,
     )
+
+
+@pytest.fixture
+def adjusting(rig):
+    """A till that had seven and a half, as was told here, and that is told differences."""
+    rig.sandbox.count_stock("V1", "L-MAIN", "7.5")
+    rig.sandbox.outbox.clear()
+    rig.settings = rig.settings.model_copy(update={"stock_writes": "adjust"})
+    rig.known = level(rig)
+    return rig
+
+
+@pytest.mark.parametrize(
+    ("wanted", "falls", "moved", "states"),
+    [
+        ("9", "sold", "1.5", ("NONE", "IN_STOCK")),
+        ("4", "sold", "3.5", ("IN_STOCK", "SOLD")),
+        ("4", "waste", "3.5", ("IN_STOCK", "WASTE")),
+    ],
+)
+def test_stock_is_adjusted_by_the_difference_so_that_the_tills_sales_stay_counted(
+    adjusting, wanted, falls, moved, states
+):
+    adjusting.settings = adjusting.settings.model_copy(update={"stock_falls_as": falls})
+    adjusting.sandbox.count_stock("V1", "L-MAIN", "6.5")  # one was sold at the till meanwhile
+    adjusting.sandbox.outbox.clear()
+    receipt = adjusting.deliver(level(adjusting, available=Decimal(wanted)))
+    body = json.loads(adjusting.requests[-1].body)
+    (change,) = body["changes"]
+    told = change["adjustment"]
+    assert (change["type"], told["quantity"], (told["from_state"], told["to_state"])) == ("ADJUSTMENT", moved, states)
+    (seen,) = receipt.snapshots
+    assert (seen.external_id, seen.entity.available) == ("V1:L-MAIN", Decimal(wanted) - 1)
+    assert "others changed it" in receipt.note
+    echo = translate(
+        adjusting.settings,
+        adjusting.inbound(adjusting.sandbox.outbox[0].body, dict(adjusting.sandbox.outbox[0].headers)),
+    )[0]
+    assert (echo.external_id, echo.entity.available) == (seen.external_id, seen.entity.available)
+
+
+@pytest.mark.parametrize("at", [1, -1])
+def test_an_adjustment_that_is_cut_short_moves_stock_once(adjusting, crash, at):
+    with pytest.raises(crash):
+        adjusting.deliver(level(adjusting, available=Decimal(5)), crash_at=at)
+    adjusting.deliver(level(adjusting, available=Decimal(5)))
+    assert adjusting.sandbox.counts["V1", "L-MAIN", "IN_STOCK"]["quantity"] == "5.0"
+
+
+def test_what_was_never_known_is_counted_and_what_is_equal_is_left_alone(adjusting):
+    assert adjusting.deliver(level(adjusting)).note == "nothing to adjust"
+    assert adjusting.requests == []
+    adjusting.known = None
+    adjusting.deliver(level(adjusting, available=Decimal(5)))
+    assert json.loads(adjusting.requests[-1].body)["changes"][0]["type"] == "PHYSICAL_COUNT"
+
+
+def test_the_sandbox_moves_nothing_to_or_from_states_that_are_read_only(adjusting, monkeypatch):
+    monkeypatch.setattr(
+        "omnibridge_square.stock_out._moved",
+        lambda settings, difference: {"from_state": "IN_TRANSIT", "to_state": "IN_STOCK", "quantity": "1"},
+    )
+    with pytest.raises(Permanent):
+        adjusting.deliver(level(adjusting, available=Decimal(5)))
 
 
 @pytest.mark.parametrize("age", [timedelta(days=3), timedelta(hours=-1)])

@@ -36,7 +36,7 @@ from omnibridge_square.classify import classify, succeeded
 from omnibridge_square.customers_out import erase_customer, normal_customer, upsert_customer
 from omnibridge_square.inbound import EVENT_TYPES, delivery_id, translate, verify
 from omnibridge_square.orders_out import deliver_order
-from omnibridge_square.outbound import deliver_fulfilment, deliver_level, deliver_payment, normal_level
+from omnibridge_square.outbound import deliver_fulfilment, deliver_payment
 from omnibridge_square.points_out import adjust_points
 from omnibridge_square.polls import (
     poll_catalog,
@@ -58,6 +58,7 @@ from omnibridge_square.reads import read
 from omnibridge_square.refunds_out import deliver_refund
 from omnibridge_square.sandbox import SquareSandbox
 from omnibridge_square.settings import API_VERSION, SquareSettings, base_url, scope
+from omnibridge_square.stock_out import deliver_level, normal_level
 from omnibridge_square.subscriptions import create, delete, desired, existing
 
 __all__ = ["CONNECTOR", "DROPPED"]

@@ -1,32 +1,26 @@
-"""Fulfilments, payments and stock counts to Square."""
+"""Fulfilments and payments to Square."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from decimal import Decimal
-
 from pydantic import JsonValue
 
-from omnibridge.connector import Delivery, Http, NativeKey, Observation, Receipt, Reference, Snapshot
+from omnibridge.connector import Delivery, Http, NativeKey, Receipt, Reference, Snapshot
 from omnibridge.errors import Permanent, Retryable
 from omnibridge.model import (
     Fulfilment,
     FulfilmentMethod,
     FulfilmentState,
-    InventoryLevel,
     Payment,
     PaymentMethod,
     PaymentState,
 )
 from omnibridge_square.classify import stale, succeeded
-from omnibridge_square.entities import count, count_id
 from omnibridge_square.entities import payment as payment_snapshot
 from omnibridge_square.orders import order as order_snapshots
 from omnibridge_square.settings import SquareSettings
 from omnibridge_square.wire import Json, Node, parsed, wire_instant, wire_money
 
-__all__ = ["deliver_fulfilment", "deliver_level", "deliver_payment", "normal_level"]
+__all__ = ["deliver_fulfilment", "deliver_payment"]
 
 
 _STATES = {
@@ -193,72 +187,3 @@ def _source(payment: Payment, amount: dict[str, JsonValue]) -> Json:
     source = payment.gateway or payment.method_raw or "OmniBridge"
     details = {"type": _TENDERS.get(payment.method, "OTHER"), "source": source[:255]}
     return {"source_id": "EXTERNAL", "external_details": details}
-
-
-# -- stock ----------------------------------------------------------------------------------------------------------
-
-
-def normal_level(settings: SquareSettings, level: InventoryLevel) -> InventoryLevel:
-    """What Square keeps of a level: the sellable quantity, five digits after the point, never below nothing."""
-    fields: Json = {"variant": level.variant, "location": level.location}
-    quantity = _sellable(level)
-    if quantity is not None:
-        fields["available"] = quantity
-    if level.id is not None:
-        fields["id"] = level.id
-    return InventoryLevel(**fields)
-
-
-def _sellable(level: InventoryLevel) -> Decimal | None:
-    told = level.available if level.available is not None else level.on_hand
-    return None if told is None else max(Decimal(0), told.quantize(Decimal("0.00001")).normalize()) + 0
-
-
-async def deliver_level(settings: SquareSettings, level: InventoryLevel, delivery: Delivery, http: Http) -> Receipt:
-    """Set the sellable stock (`IN_STOCK`) by a physical count.
-
-    The count bears the time at which it was taken, when that is within the 24 hours that Square allows: what the till
-    sold since is then still subtracted. Raises Permanent for a variant or location that is not matched.
-    """
-    quantity = _sellable(level)
-    if quantity is None:
-        return Receipt(note="no sellable quantity was told")
-    known_variant, _, known_place = (delivery.own or "").partition(":")
-    variant = delivery.external(level.variant) or known_variant
-    place = delivery.external(level.location) or known_place
-    if not variant or not place:
-        missing = "variant" if not variant else "location"
-        raise delivery.unmatched(missing, f"the {missing} of a stock level")
-    now = await http.now()
-    at = level.counted_at if level.counted_at is not None and now - _OLDEST < level.counted_at <= now else now
-    told: Json = {
-        "catalog_object_id": variant,
-        "location_id": place,
-        "state": "IN_STOCK",
-        "quantity": format(quantity, "f"),
-        "occurred_at": wire_instant(at),
-    }
-    body = {
-        "idempotency_key": http.key("count"),
-        "changes": [{"type": "PHYSICAL_COUNT", "physical_count": told}],
-        "ignore_unchanged_counts": True,
-    }
-    path = "/v2/inventory/changes/batch-create"
-    answer = await http.post(path, json=body, step="count", protection=NativeKey())
-    after = succeeded("the stock count", answer)
-    own = count_id(variant, place)
-    seen = parsed("answer.counts", lambda: [count(one, "receipt") for one in after.nodes("counts")])
-    return Receipt((Reference("inventory", own),), tuple(_written(one) for one in _levels(seen, own)))
-
-
-_OLDEST = timedelta(hours=23)
-
-
-def _levels(seen: Sequence[Observation], own: str) -> list[Snapshot]:
-    return [one for one in seen if isinstance(one, Snapshot) and one.external_id == own]
-
-
-def _written(one: Snapshot) -> Snapshot:
-    names = {"variant", "location", "available"} & one.entity.model_fields_set
-    fields: Json = {name: getattr(one.entity, name) for name in names}
-    return Snapshot(InventoryLevel(**fields), one.external_id, one.version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 from omnibridge.connector import Response, SandboxRequest, json_response
 from omnibridge.errors import InvalidMessage
@@ -14,6 +15,9 @@ from omnibridge_square.sandbox_orders import Refusal, apply_sparse, invalid, pri
 from omnibridge_square.wire import Json, instant, wire_instant
 
 __all__ = ["SquareSandbox"]
+
+_MOVABLE = {"IN_STOCK", "NONE", "SOLD", "UNLINKED_RETURN", "WASTE"}
+"""The states that the API moves stock to and from; the specification calls the others read-only."""
 
 
 class SquareSandbox(CatalogSandbox):
@@ -275,17 +279,32 @@ class SquareSandbox(CatalogSandbox):
     def _change_stock(self, body: Json) -> Json:
         counts: list[Json] = []
         for change in body["changes"]:
-            told: Json = change["physical_count"]
+            name = {"PHYSICAL_COUNT": "physical_count", "ADJUSTMENT": "adjustment"}[change["type"]]
+            told: Json = change[name]
             at = instant(told["occurred_at"])
             if not self.now() - timedelta(hours=24) <= at <= self.now():
-                raise invalid("INVALID_TIME", "Must be within the last 24 hours.", "changes.physical_count.occurred_at")
+                raise invalid("INVALID_TIME", "Must be within the last 24 hours.", f"changes.{name}.occurred_at")
             if told["location_id"] not in self.locations:
-                raise invalid("INVALID_LOCATION", "The location is not known.", "changes.physical_count.location_id")
-            key = (told["catalog_object_id"], told["location_id"], told["state"])
-            if self.counts.get(key, {}).get("quantity") != told["quantity"]:
-                self.count_stock(*key[:2], told["quantity"], key[2])
-            counts.append(self.counts[key])
+                raise invalid("INVALID_LOCATION", "The location is not known.", f"changes.{name}.location_id")
+            place = (told["catalog_object_id"], told["location_id"])
+            wanted = {told["state"]: told["quantity"]} if name == "physical_count" else self._moved(place, told)
+            for state, quantity in wanted.items():
+                if self.counts.get((*place, state), {}).get("quantity") != quantity:
+                    self.count_stock(*place, quantity, state)
+                counts.append(self.counts[*place, state])
         return {"counts": counts}
+
+    def _moved(self, place: tuple[str, str], told: Json) -> dict[str, str]:
+        """The counts after an adjustment; what is sold, or comes from outside, is not counted."""
+        states: tuple[str, str] = told["from_state"], told["to_state"]
+        if not {*states} <= _MOVABLE or len({*states}) < 2 or Decimal(told["quantity"]) <= 0:
+            raise invalid("BAD_REQUEST", "The adjustment is not possible.", "changes.adjustment")
+        after: dict[str, str] = {}
+        for state, sign in zip(states, (-1, 1), strict=True):
+            if state in ("IN_STOCK", "WASTE"):
+                known = Decimal(self.counts.get((*place, state), {}).get("quantity", "0"))
+                after[state] = format(known + sign * Decimal(told["quantity"]), "f")
+        return after
 
     def _stock(self, body: Json) -> Json:
         def wanted(one: Json) -> bool:

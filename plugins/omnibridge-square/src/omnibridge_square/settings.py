@@ -59,6 +59,15 @@ class SquareSettings(Settings):
         default=False,
         description="Give money that Square took back to the buyer when another channel tells of a refund",
     )
+    stock_writes: Literal["set", "adjust"] = Field(
+        default="set",
+        description="How stock is written: set by a count, or adjusted by the difference to what Square was last known"
+        " to have, so that sales at the till meanwhile stay counted",
+    )
+    stock_falls_as: Literal["sold", "waste"] = Field(
+        default="sold",
+        description="With stock_writes = adjust: what became of stock that is less elsewhere, sold or lost",
+    )
     loyalty: bool = Field(default=True, description="Read loyalty accounts; an OAuth token needs `LOYALTY_READ`")
     gift_cards: bool = Field(default=True, description="Read gift cards; an OAuth token needs `GIFTCARDS_READ`")
     subscribe: bool = Field(
