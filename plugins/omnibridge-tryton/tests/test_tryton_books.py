@@ -305,12 +305,14 @@ def test_a_count_that_was_left_unfinished_is_brought_up_to_date(erp):
 
 def test_counts_of_unknown_places_and_products_are_refused(erp):
     elsewhere = level_of(on_hand=Decimal(1)).model_copy(update={"location": Ref(kind="location", id="other")})
-    with pytest.raises(Permanent, match="not matched"):
+    with pytest.raises(Permanent, match="not matched") as nowhere:
         erp.count(elsewhere)
+    assert (nowhere.value.code, "--kind location" in str(nowhere.value.remedy)) == ("unmatched", True)
     other = erp.count(elsewhere, references={("location", "other"): "SHOP"})
     assert other.result.note == "stock of another place than this channel's warehouse"
-    with pytest.raises(Permanent, match="SKU 'HAT-1'"):
+    with pytest.raises(Permanent, match="SKU 'HAT-1'") as nothing:
         count(erp, level_of(on_hand=Decimal(1)).model_copy(update={"sku": "HAT-1"}))
+    assert (nothing.value.code, "--kind variant" in str(nothing.value.remedy)) == ("unmatched", True)
     with pytest.raises(Permanent):
         count(erp, level_of(on_hand=Decimal(-1)))
 

@@ -71,11 +71,7 @@ async def _place(rpc: Rpc, level: InventoryLevel, delivery: Delivery) -> _Wareho
         raise Permanent("this channel keeps no stock", code="location", remedy="name a warehouse in `location`")
     place = delivery.own.partition(":")[2] if delivery.own else delivery.external(level.location)
     if place is None:
-        raise Permanent(
-            "the level's location is not matched with a warehouse in Tryton",
-            code="location",
-            remedy="match it (omnibridge match --kind location), then replay",
-        )
+        raise delivery.unmatched("location", "the location of a stock level")
     if place != code:
         return None
     domain = [["code", "=", code], ["type", "=", "warehouse"]]
@@ -95,9 +91,8 @@ async def _product(rpc: Rpc, level: InventoryLevel, delivery: Delivery) -> int:
         found = await rpc.find("product.product", Code, domain, ["code"], limit=1, order=[["id", "ASC"]])
         if found:
             return found[0].id
-    raise Permanent(
-        f"there is no product in Tryton for the SKU {level.sku!r}", code="product", remedy="make it with that code"
-    )
+    what = f"the SKU {level.sku!r}" if level.sku else "the variant of a stock level, which has no SKU,"
+    raise delivery.unmatched("variant", what, remedy="give a product in Tryton that code")
 
 
 async def _stock(rpc: Rpc, product: int, place: int) -> StockRow:
