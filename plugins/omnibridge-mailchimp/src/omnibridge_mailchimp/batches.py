@@ -36,6 +36,8 @@ LEAST = 100
 """A batch takes minutes, so that fewer are done sooner one by one."""
 MOST = 500
 _LOOK = timedelta(seconds=30)
+_WAIT = timedelta(minutes=2)
+"""Longer, as each of them asks for itself."""
 _PAUSE = timedelta(minutes=5)
 _PAGE = 1000
 
@@ -168,5 +170,5 @@ async def find_batched(
         if not is_array(rows) or not rows:
             return None
         if any(not is_object(row) or row.get("status") != "finished" for row in rows):
-            raise Retryable("a batch is under way, and it may be the one whose answer was lost", after=_LOOK)
+            raise Retryable("a batch is under way, and it may be the one whose answer was lost", after=_WAIT)
         offset += len(rows)
