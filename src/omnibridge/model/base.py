@@ -30,7 +30,10 @@ Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, whe
 class Model(BaseModel):
     """A frozen value that refuses unknown fields; `model_fields_set` tells an absent field from a null one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, validate_default=False)
+    # Built when first used: most commands, and most bridges, need few of the models.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_enum_values=False, validate_default=False, defer_build=True
+    )
 
 
 class Ref(Model):
