@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 import shopify
 from omnibridge_shopify.documents import CUSTOMER, CUSTOMER_SET, ORDER, PROBE
+from omnibridge_shopify.documents_bulk import ALL_CUSTOMERS, BULK_OPERATION, BULK_RUN
 from omnibridge_shopify.settings import API_VERSION
 
 from omnibridge.testing import SandboxServer
@@ -52,6 +54,17 @@ def test_the_client_library_reads_an_order(shop):
     order = ask(ORDER, id=placed["admin_graphql_api_id"])["data"]["order"]
     assert order["name"] == placed["name"]
     assert order["currentTotalPriceSet"]["shopMoney"]["currencyCode"] == "JPY"
+
+
+def test_the_client_library_runs_a_bulk_operation_whose_file_is_had_without_a_token(shop):
+    shop.store.add_customer(email="kim@example.com")
+    begun = ask(BULK_RUN, query=ALL_CUSTOMERS.text, grouped=True)["data"]["bulkOperationRunQuery"]
+    assert begun["userErrors"] == []
+    done = ask(BULK_OPERATION, id=begun["bulkOperation"]["id"])["data"]["bulkOperation"]
+    with urlopen(done["url"]) as file:
+        lines = file.read().splitlines()
+    assert (done["status"], int(done["fileSize"])) == ("COMPLETED", sum(map(len, lines)) + len(lines))
+    assert [json.loads(line)["defaultEmailAddress"]["emailAddress"] for line in lines] == ["kim@example.com"]
 
 
 def test_the_client_library_is_refused_with_another_token(shop, capsys):
