@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import NamedTuple, Self
 
 from omnibridge.connector import Cursor, Http, Later, Observation, Upsert
-from omnibridge.errors import InvalidMessage, Permanent, Retryable
+from omnibridge.errors import InvalidMessage, Permanent
 from omnibridge_shopify.documents_bulk import BULK_OPERATION, BULK_OPERATIONS, BULK_RUN, Export
 from omnibridge_shopify.graphql import Json, as_object, ask, change, problems
 from omnibridge_shopify.settings import Shopify
@@ -78,8 +78,14 @@ async def see_all(
         operation = await _look(settings, http, operation["id"])
     if operation is None or operation["status"] != "COMPLETED":
         return Later(LOOK)
-    if operation["url"] is not None and not await _read(http, operation, job, rest, export, see):
-        await http.emit((), {**rest, "bulk": {"tries": job.tries}})
+    anew: Cursor = {**rest, "bulk": {"tries": job.tries}}
+    try:
+        whole = operation["url"] is None or await _read(http, operation, job, rest, export, see)
+    except InvalidMessage:
+        await http.emit((), anew)  # another file may be right; this one will not become so
+        raise
+    if not whole:
+        await http.emit((), anew)
         return Later(LOOK)
     await http.emit((), after(job.began))
     return None
@@ -87,7 +93,7 @@ async def see_all(
 
 def _reason(operation: Json | None) -> str:
     if operation is None:
-        return "its file could not be had"
+        return "its file could not be had or read"
     return str(operation["errorCode"] or operation["status"])
 
 
@@ -123,15 +129,13 @@ async def _begin(settings: Shopify, http: Http, export: Export) -> Json | None:
 
 
 async def _read(http: Http, operation: Json, job: _Job, rest: Mapping[str, object], export: Export, see: See) -> bool:
-    """Emit what stands in the file from `job.byte` on; False when the file cannot be had any more.
+    """Emit what stands in the file from `job.byte` on; False when the file cannot be had whole any more.
 
-    Raises Retryable for a file that is cut short, InvalidMessage for one that is not what was asked for.
+    Raises InvalidMessage for one that is not what was asked for.
     """
     file = await http.download(operation["url"], signed=True, most=_MOST)
-    if not file.ok:
+    if not file.ok or file.size < int(operation["fileSize"] or 0):
         return False
-    if file.size < int(operation["fileSize"] or 0):
-        raise Retryable(f"the file of the bulk operation has {file.size} bytes of {operation['fileSize']}")
     page: list[Observation] = []
     record: Json | None = None
     place = job.byte
