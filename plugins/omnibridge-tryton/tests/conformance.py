@@ -17,6 +17,9 @@ from omnibridge.model import (
     Order,
     OrderLine,
     OrderTotals,
+    Payment,
+    PaymentMethod,
+    PaymentState,
     PaymentStatus,
     Price,
     Product,
@@ -73,6 +76,7 @@ BACK = Return(
     state=ReturnState.RECEIVED,
     lines=(ReturnLine(sku="TEA-1", quantity=Decimal(2), reason="too small"),),
 )
+PAYMENT = Payment(id="m-1", order=SOLD, amount=eur("5.00"), method=PaymentMethod.CARD, state=PaymentState.CAPTURED)
 REFUND = Refund(id="f-1", order=SOLD, amount=eur("5.00"), reason="late")
 LEVEL = InventoryLevel(
     id="i-1",
@@ -147,6 +151,7 @@ CONFORMANCE: Conformance[TrytonSettings] = Conformance(
         "phone_region": "DK",
         "confirm": True,
         "payment_method": "Card",
+        "book_payments": True,
         "page_size": 2,
     },
     now=NOW,
@@ -162,6 +167,7 @@ CONFORMANCE: Conformance[TrytonSettings] = Conformance(
         Write(name="order-cancelled", value=ORDER, verb="cancelled", own="1", references={("order", "o-1"): "1"}),
         Write(name="order-paid", value=PAID, verb="paid", related={("customer", "c-1"): BUYER}),
         Write(name="return", value=BACK, verb="received", references={("order", "o-9"): "4"}),
+        Write(name="payment", value=PAYMENT, verb="captured", references={("order", "o-9"): "4"}),
         Write(name="refund", value=REFUND, verb="completed", references={("order", "o-9"): "4"}),
         Write(name="inventory", value=LEVEL, verb="changed", references={("location", "l-1"): "WH"}),
         Write(name="prices", value=PRICES, verb="updated"),

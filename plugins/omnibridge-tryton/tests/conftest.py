@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from omnibridge_tryton import CONNECTOR, outbound, parties, prices, reads, refunds, returns, stock
+from omnibridge_tryton import CONNECTOR, outbound, parties, payments, prices, reads, refunds, returns, stock
 from omnibridge_tryton.rpc import Rpc
 from omnibridge_tryton.sandbox import TrytonSandbox
 from omnibridge_tryton.settings import TrytonSettings
@@ -36,6 +36,7 @@ from omnibridge.model import (
     Order,
     OrderLine,
     OrderTotals,
+    Payment,
     Product,
     Ref,
     Refund,
@@ -216,6 +217,9 @@ class Erp:
 
     def refund(self, refund: Refund, **more: Any) -> Driven[Receipt]:
         return self.deliver(refunds.put_refund, refund, "completed", **more)
+
+    def pay(self, payment: Payment, **more: Any) -> Driven[Receipt]:
+        return self.deliver(payments.put_payment, payment, "captured", **more)
 
     def count(self, level: InventoryLevel, **more: Any) -> Driven[Receipt]:
         return self.deliver(stock.put_level, level, "changed", **more)

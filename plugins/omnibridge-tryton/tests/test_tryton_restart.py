@@ -12,6 +12,7 @@ from omnibridge_tryton.sandbox import TrytonSandbox
 
 from omnibridge.connector import Keep, Reference
 from omnibridge.errors import Retryable
+from omnibridge.model import PaymentStatus
 from omnibridge.testing import Drive
 
 
@@ -91,6 +92,23 @@ def test_an_order_cut_off_anywhere_is_one_sale(fresh, things, remembers):
         assert len(records["sale.line"]) == 8, effects
         assert len(records["party.party"]) == 1, effects
         assert len(records["party.address"]) == 2, effects
+        if not cut:
+            break
+    assert effects > 15
+
+
+def test_a_paid_order_cut_off_anywhere_is_paid_once(make_channel, sandbox, things):
+    settings = make_channel("http://127.0.0.1:8000", payment_method="Card")
+    order = things.order(payment_status=PaymentStatus.PAID, buyer=None)
+    told = things.delivery(order, "paid")
+    effects = 12  # the steps before are those of any order, above
+    while True:
+        effects += 1
+        new = TrytonSandbox(settings, sandbox.now)
+        drive = Drive(CONNECTOR, settings, new, sandbox.now())
+        cut = interrupted(drive, lambda http, kept: outbound.place_order(settings, order, told, http), effects)
+        [line] = new.store.table("account.move.line").values()
+        assert str(line["amount"]) == "-47.93", effects
         if not cut:
             break
     assert effects > 15

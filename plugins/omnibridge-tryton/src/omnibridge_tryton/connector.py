@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from omnibridge.connector import Auth, Connector, Credential, Http, Limits, Poll, Request, deliver
 from omnibridge.errors import InvalidMessage
-from omnibridge.model import Customer, InventoryLevel, Order, Product, Refund, Return
-from omnibridge_tryton import outbound, parties, prices, reads, refunds, returns, stock, taxes
+from omnibridge.model import Customer, InventoryLevel, Order, Payment, Product, Refund, Return
+from omnibridge_tryton import outbound, parties, payments, prices, reads, refunds, returns, stock, terms
 from omnibridge_tryton.dropped import DROPPED
 from omnibridge_tryton.sandbox import TrytonSandbox
 from omnibridge_tryton.settings import TrytonSettings
@@ -61,7 +61,7 @@ CONNECTOR = Connector(
     ),
     classify=classify,
     probe=reads.probe,
-    terms=taxes.list_taxes,
+    terms=terms.list_terms,
     polls=(
         Poll(name="parties", every=timedelta(minutes=5), run=reads.poll_parties),
         Poll(name="sales", every=timedelta(minutes=2), run=reads.poll_sales),
@@ -81,6 +81,7 @@ CONNECTOR = Connector(
         deliver(Order, outbound.cancel_order, verbs=("cancelled",)),
         deliver(Return, returns.put_return, find=returns.find_return, normal=returns.normal_return),
         deliver(Refund, refunds.put_refund, verbs=("completed",), find=refunds.find_refund),
+        deliver(Payment, payments.put_payment, find=payments.find_payment),
         deliver(InventoryLevel, stock.put_level, find=stock.find_level, normal=stock.normal_level),
         deliver(Product, prices.put_prices, find=prices.find_prices, normal=prices.normal_product),
     ),

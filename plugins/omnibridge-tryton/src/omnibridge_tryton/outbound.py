@@ -78,7 +78,8 @@ def _missing(sale: SaleRow, order: Order) -> bool:
 
 def _to_be_paid(settings: TrytonSettings, sale: SaleRow, order: Order) -> bool:
     """Whether the money has come, and the books, which are kept from here, do not say so yet."""
-    paid = order.payment_status in _PAID and settings.payment_method is not None
+    as_a_whole = settings.payment_method is not None and not settings.book_payments
+    paid = order.payment_status in _PAID and as_a_whole
     return paid and sale.state in ("processing", "done") and sale.invoice_state in _UNPAID
 
 

@@ -81,7 +81,7 @@ def pending(settings: TrytonSettings, sale: SaleRow) -> list[str]:
     wanted = ["quote"] if settings.quote or settings.confirm else []
     wanted += ["confirm"] if settings.confirm else []
     # With a worker, confirming only queues the rest; where books are kept here, the sale is not left waiting for it.
-    wanted += ["process"] if settings.confirm and (settings.process or settings.payment_method) else []
+    wanted += ["process"] if settings.confirm and (settings.process or settings.keeps_books) else []
     return wanted[_FAR.get(sale.state, 3) :]
 
 

@@ -73,6 +73,11 @@ class TrytonSettings(Settings):
         description="Name of the method of payment in Tryton by which paid orders and refunds are booked: their "
         "invoices and credit notes are posted and paid; without it that is left to people. Needs `confirm`",
     )
+    book_payments: bool = Field(
+        default=False,
+        description="Book each payment that is routed here by the method that its tender is matched with, or else by "
+        "`payment_method`, instead of all that is owed for an order once it is paid. Needs `confirm`",
+    )
     warnings: tuple[str, ...] = Field(
         default=("*",),
         description="Which of Tryton's questions (warnings) are answered with yes, as patterns of what they are about, "
@@ -128,8 +133,14 @@ class TrytonSettings(Settings):
         except InvalidOperation:
             raise ValueError("each key is a rate as a fraction, such as 0.25") from None
 
+    @property
+    def keeps_books(self) -> bool:
+        """Whether invoices are posted and paid from here."""
+        return self.payment_method is not None or self.book_payments
+
     @model_validator(mode="after")
     def _books(self) -> TrytonSettings:
-        if self.payment_method is not None and not self.confirm:
-            raise ValueError("`payment_method` needs `confirm`: only a confirmed sale has an invoice to pay")
+        if self.keeps_books and not self.confirm:
+            named = "book_payments" if self.payment_method is None else "payment_method"
+            raise ValueError(f"`{named}` needs `confirm`: only a confirmed sale has an invoice to pay")
         return self
