@@ -50,7 +50,7 @@ NOTE = "<!-- Written by docs/generate.py; do not change it by hand. -->"
 SLOTS = (
     *("Connector", "Webhook", "Subscriptions", "Subscription", "Poll", "Auth", "Credential", "Limits", "Window"),
     *("Learned", "Inbound", "Verdict", "Reply", "Redelivery", "Native", "Derived", "Hint", "Snapshot", "Occurrence"),
-    *("Lookup", "Delivery", "Receipt", "Reference", "Later", "NativeKey", "Upsert", "Request", "Response"),
+    *("Lookup", "Delivery", "Receipt", "Reference", "Later", "Alone", "NativeKey", "Upsert", "Request", "Response"),
     *(
         "Class",
         "Outcome",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,12 +10,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from omnibridge.cli import main
 from omnibridge.cli.new import write_package
 from omnibridge.testing import free_port, wait_until
 
@@ -107,14 +111,19 @@ def loop(acme: Path) -> Iterator[Running]:
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`omnibridge dev ...` in a folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "omnibridge.cli", "dev", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    """`omnibridge dev ...` in a folder; only the connector has a process of its own, as it always has."""
+    line = ["omnibridge", "dev", *arguments]
+    said, complained = io.StringIO(), io.StringIO()
+    caught = pytest.raises(SystemExit)
+    with (
+        chdir(folder),
+        redirect_stdout(said),
+        redirect_stderr(complained),
+        patch.object(sys, "argv", line),
+        caught as ended,
+    ):
+        main()
+    return subprocess.CompletedProcess(line, int(ended.value.code or 0), said.getvalue(), complained.getvalue())
 
 
 def replayed(folder: Path, *arguments: str) -> tuple[int, Line]:
