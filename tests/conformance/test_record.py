@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +20,23 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.fixture
-def acme(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """At bronze, and written down so."""
-    folder = write_acme(tmp_path)
+    folder = write_acme(tmp_path_factory.mktemp("recorded"))
     with installed(folder):
         assert known_tier("acme").why == "nothing is recorded"
         code, said = run("check-connector", "acme", "--record", "--examples", str(folder / "tests/conformance.py"))
         assert code == 0, said
+    return folder
+
+
+@pytest.fixture
+def acme(recorded: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it to spoil."""
+    folder = tmp_path / "acme"
+    shutil.copytree(recorded, folder)
+    with installed(folder):
         yield folder
 
 
