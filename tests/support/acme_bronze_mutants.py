@@ -198,6 +198,12 @@ BRONZE: dict[str, Mutant] = {
         f'    if not answer.ok:\n        raise Permanent(f"refused {{{TOKEN}}}")\n'
         "    snapshot = _written(answer, customer)\n",
     ),
+    "secrets-diagnosed": source(
+        "names its token where its probe is refused",
+        "connector.py",
+        'f"Acme answered {answer.status}"',
+        f'f"Acme answered {{answer.status}} to {{{TOKEN}}}"',
+    ),
     "secrets-told": source(
         "tells its token", "outbound.py", "snapshots=(snapshot,))", f"snapshots=(snapshot,), note={TOKEN})"
     ),

@@ -9,6 +9,7 @@ from omnibridge.testing.conformance.answer_checks import ANSWER_CHECKS
 from omnibridge.testing.conformance.channel_checks import CHANNEL_CHECKS
 from omnibridge.testing.conformance.check import Check, Tier
 from omnibridge.testing.conformance.company_checks import COMPANY_CHECKS
+from omnibridge.testing.conformance.diagnostic_checks import DIAGNOSTIC_CHECKS
 from omnibridge.testing.conformance.document_checks import DOCUMENT_CHECKS
 from omnibridge.testing.conformance.exactness_checks import EXACTNESS_CHECKS
 from omnibridge.testing.conformance.given import AnyConformance, read_examples
@@ -24,7 +25,7 @@ from omnibridge.testing.conformance.write_checks import WRITE_CHECKS
 __all__ = ["CHECKS", "checks_of", "examples"]
 
 CHECKS: tuple[Check, ...] = (
-    *(PACKAGE_CHECKS + TYPE_CHECKS + SETTINGS_CHECKS + INBOUND_CHECKS + OUTBOUND_CHECKS),
+    *(PACKAGE_CHECKS + TYPE_CHECKS + SETTINGS_CHECKS + INBOUND_CHECKS + OUTBOUND_CHECKS + DIAGNOSTIC_CHECKS),
     *(IDENTITY_CHECKS + ANSWER_CHECKS + POLL_CHECKS + WRITE_CHECKS + COMPANY_CHECKS + CHANNEL_CHECKS),
     *(EXACTNESS_CHECKS + DOCUMENT_CHECKS),
 )
