@@ -128,6 +128,12 @@ BRONZE: dict[str, Mutant] = {
         "    notice = read_model(Notice, inbound.json())\n",
         '    inbound.json()["customer"]["id"]\n    notice = read_model(Notice, inbound.json())\n',
     ),
+    "unknown-kept": source(
+        "throws away what it does not know",
+        "wire.py",
+        "type: str\n    customer",
+        'type: str\n    model_config = ConfigDict(extra="ignore")\n    customer',
+    ),
     "emits-declared": source("does not say what it tells", "connector.py", 'emits=("customer",)', 'emits=("order",)'),
     "events-valid": Mutant(
         "tells a type that no event can have",

@@ -21,6 +21,7 @@ _LAST = (
         "    without={\n"
         '        "answers-in-200": "Acme says every error by the status",\n'
         '        "deletions-told": "Acme keeps everybody",\n'
+        '        "privacy-told": "Acme asks its people to write to the shop",\n'
         "    },\n"
         '    released=Path(__file__).with_name("released"),\n',
     ),
@@ -54,9 +55,11 @@ def write_gold(into: Path, extra: str | None = None) -> Path:
         run(folder, tuple(check for check in CHECKS if check.id == "golden-inbound"), write_golden=True)
     golden = folder / "tests/golden"
     (golden / "cores.json").write_text(json.dumps(["0.0.9"]))
-    released = folder / "tests/released/inbound"
-    released.mkdir(parents=True)
-    (released / "customer-updated.json").write_text((golden / "inbound/customer-updated.json").read_text())
+    run(folder, tuple(check for check in CHECKS if check.id == "wire-as-released"), write_golden=True)
+    for name in ("inbound/customer-updated.json", "wire/models.json"):
+        released = folder / "tests/released" / name
+        released.parent.mkdir(parents=True)
+        released.write_text((golden / name).read_text())
     return folder
 
 
@@ -84,11 +87,23 @@ GOLD: dict[str, Mutant] = {
     "deletions-told": one(
         "says nothing about deletions", CONFORMANCE, '        "deletions-told": "Acme keeps everybody",\n', ""
     ),
+    "privacy-told": one(
+        "knows people, and says nothing of requests to be forgotten",
+        CONFORMANCE,
+        '        "privacy-told": "Acme asks its people to write to the shop",\n',
+        "",
+    ),
     "told-as-released": one(
         "told more in its last release",
         "tests/released/inbound/customer-updated.json",
         '"given_name": "Some",',
         '"given_name": "Some", "phone": "+4533123456",',
+    ),
+    "wire-as-released": one(
+        "required less in its last release",
+        "tests/released/wire/models.json",
+        '"required": [\n        "type",\n        "customer"\n      ]',
+        '"required": [\n        "customer"\n      ]',
     ),
     "memory-bounded": source(
         "keeps a copy of everything for each row",

@@ -87,6 +87,7 @@ CONFORMANCE: Conformance[CloudEventsSettings] = Conformance(
         ),
     ),
     without={
+        "privacy-told": "events are passed on as they are; what one means is its sender's",
         "deletions-told": "events are passed on as they are; what one means is its sender's",
         "credential-renewed": "the receiver's consent is kept as a credential, and sent to nobody",
     },

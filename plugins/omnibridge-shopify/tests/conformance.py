@@ -267,6 +267,7 @@ CONFORMANCE: Conformance[Shopify] = Conformance(
         told("customers/delete", {"id": 706_405}, "id"),
         told("products/update", PRODUCT, "id", "title", "variants[].id"),
         told("products/delete", {"id": 788_032}, "id"),
+        told("locations/delete", {"id": 655_441_491}, "id"),
         told("inventory_levels/update", LEVEL, "inventory_item_id", "location_id"),
         told("customers/data_request", DATA_REQUEST),
         told("customers/redact", REDACT),

@@ -412,6 +412,7 @@ CONFORMANCE: Conformance[SquareSettings] = Conformance(
         ),
     ),
     without={
+        "privacy-told": "Square passes no request on: none of its webhooks is about one",
         "typed-strictly": "`make check` of this repository runs it over plugins/*/src",
         "signature-expired": "Square signs no time (Verify and Validate an Event Notification)",
         "answers-in-200": "Square says every error by the status and its errors array",

@@ -174,6 +174,7 @@ CONFORMANCE: Conformance[Twilio] = Conformance(
         Answer(name="lost", response=Response(500), means=Class.AMBIGUOUS, request=_SEND),
     ),
     without={
+        "privacy-told": "Twilio passes no request on: its webhooks are about messages, calls and conversations",
         "typed-strictly": "`make check` of this repository runs it over plugins/*/src",
         "deletions-told": "Twilio tells of no deletion; only a lookup finds that a message is gone",
         "signature-expired": "Twilio's signature covers no time (webhooks security guide)",

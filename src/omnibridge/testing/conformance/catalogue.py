@@ -9,6 +9,7 @@ from omnibridge.testing.conformance.answer_checks import ANSWER_CHECKS
 from omnibridge.testing.conformance.channel_checks import CHANNEL_CHECKS
 from omnibridge.testing.conformance.check import Check, Tier
 from omnibridge.testing.conformance.company_checks import COMPANY_CHECKS
+from omnibridge.testing.conformance.departure_checks import DEPARTURE_CHECKS
 from omnibridge.testing.conformance.diagnostic_checks import DIAGNOSTIC_CHECKS
 from omnibridge.testing.conformance.document_checks import DOCUMENT_CHECKS
 from omnibridge.testing.conformance.exactness_checks import EXACTNESS_CHECKS
@@ -20,14 +21,16 @@ from omnibridge.testing.conformance.package_checks import PACKAGE_CHECKS
 from omnibridge.testing.conformance.poll_checks import POLL_CHECKS
 from omnibridge.testing.conformance.settings_checks import SETTINGS_CHECKS
 from omnibridge.testing.conformance.type_checks import TYPE_CHECKS
+from omnibridge.testing.conformance.wire_checks import RELEASE_CHECKS, WIRE_CHECKS
 from omnibridge.testing.conformance.write_checks import WRITE_CHECKS
 
 __all__ = ["CHECKS", "checks_of", "examples"]
 
 CHECKS: tuple[Check, ...] = (
-    *(PACKAGE_CHECKS + TYPE_CHECKS + SETTINGS_CHECKS + INBOUND_CHECKS + OUTBOUND_CHECKS + DIAGNOSTIC_CHECKS),
+    *(PACKAGE_CHECKS + TYPE_CHECKS + SETTINGS_CHECKS),
+    *(INBOUND_CHECKS + WIRE_CHECKS + OUTBOUND_CHECKS + DIAGNOSTIC_CHECKS),
     *(IDENTITY_CHECKS + ANSWER_CHECKS + POLL_CHECKS + WRITE_CHECKS + COMPANY_CHECKS + CHANNEL_CHECKS),
-    *(EXACTNESS_CHECKS + DOCUMENT_CHECKS),
+    *(EXACTNESS_CHECKS + DEPARTURE_CHECKS + RELEASE_CHECKS + DOCUMENT_CHECKS),
 )
 
 

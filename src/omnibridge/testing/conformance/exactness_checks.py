@@ -1,4 +1,4 @@
-"""Gold: amounts, times and deletions come through exactly, what is written comes back, and large pages are borne."""
+"""Gold: amounts and times come through exactly, what is written comes back, and large pages are borne."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from omnibridge.testing.conformance.pages import enlarged, plain_size
 from omnibridge.testing.conformance.subject import Blocked, Missed, NotApplicable, Subject
 from omnibridge.testing.conformance.write_checks import STAMPS, finish, read_back, said, within
 
-__all__ = ["EXACTNESS_CHECKS"]
+__all__ = ["EXACTNESS_CHECKS", "told_by"]
 
 _SHARP = 9_007_199_254_740_993  # no float holds it
 _ZONE = "Pacific/Auckland"
@@ -35,7 +35,7 @@ _PER_BYTE = 40
 _TEXT = "Zoë “O'Neil” & 漢字 <b>"
 
 
-def _told(subject: Subject) -> Iterator[tuple[str, Sequence[Observation]]]:
+def told_by(subject: Subject) -> Iterator[tuple[str, Sequence[Observation]]]:
     """What each example and each poll tells, by its name."""
     if subject.connector.webhook is None and not subject.connector.polls:
         raise NotApplicable("nothing comes in")
@@ -165,7 +165,7 @@ def money_exact(subject: Subject) -> None:
         raise NotApplicable("no example tells an amount of money")
 
 
-# -- times and deletions ---------------------------------------------------------------------------------------------
+# -- times ---------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -191,35 +191,17 @@ def _elsewhere() -> Generator[None]:
 )
 def times_aware(subject: Subject) -> None:
     """What is told is the same in every time zone that the machine may be set to, and each time has a zone."""
-    here = {name: dump_observations(told) for name, told in _told(subject)}
-    for name, told in _told(subject):
+    here = {name: dump_observations(told) for name, told in told_by(subject)}
+    for name, told in told_by(subject):
         for seen in told:
             at = seen.version if isinstance(seen, Snapshot) else seen.at if isinstance(seen, Occurrence) else None
             if at is not None and getattr(at, "tzinfo", at) is None:
                 raise Missed(f"{name} tells a time without a zone: {at}")
     with _elsewhere():
-        there = {name: dump_observations(told) for name, told in _told(subject)}
+        there = {name: dump_observations(told) for name, told in told_by(subject)}
     for name, told in here.items():
         if there[name] != told:
             raise Missed(f"{name} tells something else on a machine in {_ZONE}")
-
-
-@gold(
-    why="What is deleted in one system lives on in all others; a person who was promised to be forgotten is not.",
-    mend="Tell `Snapshot.gone(kind, id)`, and give an example of it. Where the vendor tells of no deletion, say so in "
-    "`Conformance.without`.",
-    excusable=True,
-)
-def deletions_told(subject: Subject) -> None:
-    """An example tells that something was deleted."""
-    excuse = subject.excuse("deletions-told")
-    deleting = [name for name, told in _told(subject) if any(isinstance(s, Snapshot) and s.deleted for s in told)]
-    if excuse is not None:
-        if deleting:
-            raise Missed(f"`without` says {excuse!r}, and {deleting[0]} tells a deletion")
-        raise NotApplicable(excuse)
-    if not deleting:
-        raise Missed("no example tells a deletion, nor does conformance.py say that there is none")
 
 
 # -- releases --------------------------------------------------------------------------------------------------------
@@ -345,4 +327,4 @@ def memory_bounded(subject: Subject) -> None:
     raise NotApplicable("no poll takes more rows than it asked for")
 
 
-EXACTNESS_CHECKS = (round_trip, money_exact, times_aware, deletions_told, told_as_released, memory_bounded)
+EXACTNESS_CHECKS = (round_trip, money_exact, times_aware, told_as_released, memory_bounded)
