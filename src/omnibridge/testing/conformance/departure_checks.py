@@ -13,6 +13,7 @@ from omnibridge.model import Customer, PrivacyRequest, short_type
 from omnibridge.testing.conformance.check import gold
 from omnibridge.testing.conformance.exactness_checks import told_by
 from omnibridge.testing.conformance.given import Arrival
+from omnibridge.testing.conformance.inbound_checks import type_of
 from omnibridge.testing.conformance.subject import CHANNEL, PUBLIC_URL, Missed, NotApplicable, Subject
 
 __all__ = ["DEPARTURE_CHECKS"]
@@ -26,11 +27,7 @@ def _is_deletion(seen: Observation) -> bool:
 
 
 def _is_request(seen: Observation) -> bool:
-    return isinstance(seen, Occurrence) and _type(seen) in _REQUESTS
-
-
-def _type(seen: Occurrence) -> str:
-    return seen.event.name if seen.event is not None else short_type(seen.type)
+    return isinstance(seen, Occurrence) and type_of(seen) in _REQUESTS
 
 
 @gold(
@@ -98,11 +95,11 @@ def privacy_told(subject: Subject) -> None:
             raise Missed(f"`without` says {excuse!r}, and {what}")
         raise NotApplicable(excuse)
     for kind in named:
-        if kind not in {_type(seen) for _, seen in asked}:
+        if kind not in {type_of(seen) for _, seen in asked}:
             raise Missed(f"`emits` names {kind}, and no example tells one")
     for name, seen in asked:
         if not _says_whom(seen):
-            raise Missed(f"{name} tells {_type(seen)} and not whom it is about")
+            raise Missed(f"{name} tells {type_of(seen)} and not whom it is about")
     if not asked:
         if not _knows_people(subject, [several for _, several in told_by(subject)]):
             raise NotApplicable("it tells of no customers")

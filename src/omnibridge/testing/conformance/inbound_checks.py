@@ -22,7 +22,7 @@ from omnibridge.testing.conformance.payload import field_name, read_body
 from omnibridge.testing.conformance.subject import CHANNEL, Blocked, Missed, NotApplicable, Subject
 from omnibridge.testing.conformance.toml import channel_toml
 
-__all__ = ["INBOUND_CHECKS"]
+__all__ = ["INBOUND_CHECKS", "type_of"]
 
 _GARBAGE = (b"", b"\xff\xfe\x00", b"[]", b"null", b'"text"', b"7", b"{}", b"[" * 100_000, b'{"a": NaN}', b"a=1&b=%ff")
 _MISFITS: tuple[JsonValue, ...] = (
@@ -106,14 +106,15 @@ def unknown_fields(subject: Subject) -> None:
 
 def _identities(observations: Sequence[Observation]) -> list[tuple[str, ...]]:
     return [
-        ("occurrence", _type(seen))
+        ("occurrence", type_of(seen))
         if isinstance(seen, Occurrence)
         else (type(seen).__name__, seen.kind, seen.external_id)
         for seen in observations
     ]
 
 
-def _type(seen: Occurrence) -> str:
+def type_of(seen: Occurrence) -> str:
+    """The type of what happened, as people write it."""
     return seen.event.name if seen.event is not None else short_type(seen.type)
 
 
@@ -185,7 +186,7 @@ def emits_declared(subject: Subject) -> None:
     if "*" in emits:
         return
     told = {
-        _type(seen) if isinstance(seen, Occurrence) else seen.kind
+        type_of(seen) if isinstance(seen, Occurrence) else seen.kind
         for seen in _seen(subject)
         if not isinstance(seen, Lookup)
     }
