@@ -345,7 +345,12 @@ class KeyringSeal:
 
 
 def filed(seal: Seal, kind: str, external_id: str) -> str:
-    """How the file calls a channel's id: a permission's holds an address, so only its digest stands there."""
+    """How the file calls a channel's id: a person's may tell who they are, and a permission's holds an address.
+
+    Of these only a digest stands there. That of a permission may be given as it is.
+    """
+    if kind == "customer":
+        return "#" + seal.digest("name", external_id).hex()
     if kind != "consent" or external_id.startswith("#"):
         return external_id
     return "#" + seal.digest("permission", external_id).hex()

@@ -83,8 +83,11 @@ class SqliteJournal(Erasing):
 
     async def known(self, keys: Sequence[EntityKey]) -> Mapping[EntityKey, Known]:
         """What is known about each key; every key has an entry."""
-        columns = [(key.channel, key.kind, self._columns.filed(key.kind, key.external_id)) for key in keys]
+        columns = [(key.channel, key.kind, self._columns.names.filed(key.kind, key.external_id)) for key in keys]
         found = await self._read(partial(self._reading.known, columns))
+        for (channel, _, name), rows in zip(columns, found, strict=True):
+            if not rows:
+                self._columns.names.missed(channel, name)
         return {key: self._columns.known(rows) for key, rows in zip(keys, found, strict=True)}
 
     async def entities(self, ids: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], tuple[bytes, int]]:
@@ -150,9 +153,9 @@ class SqliteJournal(Erasing):
         """
         found = await self._read(partial(self._reading.references, channel, tuple(ids)))
         return {
-            key: (rows[0][0], self._columns.open(rows[0][1], "known.shadow"))
+            key: (name, self._columns.open(rows[0][1], "known.shadow"))
             for key, rows in zip(ids, found, strict=True)
-            if rows
+            if rows and (name := self._columns.names.opened(channel, key[0], rows[0][0], rows[0][2])) is not None
         }
 
     async def start(self, delivery: int, step: Step) -> None:
@@ -177,7 +180,7 @@ class SqliteJournal(Erasing):
 
     async def keep(self, delivery: int, channel: str, reference: Reference, id: str) -> None:
         """Store a reference in the middle of an exchange."""
-        row = (channel, reference.kind, self._columns.filed(reference.kind, reference.external_id), id)
+        row = self._columns.reference(channel, reference.kind, reference.external_id, id)
         await self._write(partial(intake.keep, self._ledger, row))
 
     async def emit(self, delivery: int, item: NewInbox, cursor: tuple[str, bytes] | None) -> None:
@@ -199,7 +202,7 @@ class SqliteJournal(Erasing):
         rows = [
             (
                 self._columns.outcome(one),
-                [self._columns.reference(reference) for reference in one.references],
+                [self._columns.reference(*reference) for reference in one.references],
                 [self._columns.intake(item) for item in one.inbox],
             )
             for one in settled

@@ -45,20 +45,23 @@ class Swept(NamedTuple):
 
 
 def sweep_deliveries(ledger: Ledger, after: int, before: int) -> Swept:
-    """Done, refused and superseded deliveries that came to rest before a time, with their attempts and steps."""
+    """Done, refused and superseded deliveries that came to rest before a time, with their attempts, steps and keys."""
     rows = ledger.rows(
-        "SELECT id, created, channel, state, open, coalesce(at, created) FROM deliveries WHERE id > ?"
-        " AND id < (SELECT max(id) FROM deliveries) ORDER BY id LIMIT ?",
+        "SELECT id, created, channel, state, open, coalesce(at, created), substr(payload, 1, 8) FROM deliveries"
+        " WHERE id > ? AND id < (SELECT max(id) FROM deliveries) ORDER BY id LIMIT ?",
         (after, _ROWS),
     )
-    gone = 0
-    for id, _, channel, state, open, rested in rows:
+    gone, keys = 0, list[int]()
+    for id, _, channel, state, open, rested, head in rows:
         if not open and rested < before and state in ("done", "refused", "superseded"):
             ledger.execute("DELETE FROM attempts WHERE delivery = ?", (id,))
             ledger.execute("DELETE FROM steps WHERE delivery = ?", (id,))
             ledger.execute("DELETE FROM deliveries WHERE id = ?", (id,))
             ledger.count("delivery", channel, state, -1)
             gone += 1
+            if head is not None and (key := key_of(head)) is not None:
+                keys.append(key)
+    ledger.destroy(keys)
     return Swept(gone, _next(rows, before))
 
 

@@ -54,14 +54,21 @@ class Erasing(Identities):
         names = [self._columns.parties.name(party) for party in parties]
         read = partial(shredding.belongings, self._reading, names)
         entities, events, references, counts = await self._read(read)
-        shadows = {EntityKey(*row[:3]): self._columns.still(row[4], "known.shadow") for row in references}
+        opened = self._columns.names.opened
+        # Of one that cannot be opened the person is gone; they stand in an older file once more.
+        called = [
+            (channel, kind, external_id, id, shadow)
+            for channel, kind, name, id, shadow, named in references
+            if (external_id := opened(channel, kind, name, named)) is not None
+        ]
+        shadows = {EntityKey(*row[:3]): self._columns.still(row[4], "known.shadow") for row in called}
         deliveries: Counter[tuple[str, str]] = Counter()
         for channel, state, n in counts:
             deliveries[channel, state] += n
         return Belongings(
             {(kind, id): self._columns.entity((content, 0))[0] for kind, id, content in entities},
             tuple(self._columns.stored(row) for row in events),
-            tuple(ReferenceWrite(*row[:4]) for row in references),
+            tuple(ReferenceWrite(*row[:4]) for row in called),
             {key: shadow for key, shadow in shadows.items() if shadow is not None},
             deliveries,
         )
@@ -76,7 +83,7 @@ class Erasing(Identities):
             tuple(self._columns.parties.name(party) for party in what.parties),
             [(seal(content, "entities.content"), *key) for key, content in what.entities.items()],
             [
-                (seal(content, "known.shadow"), key.channel, key.kind, key.external_id)
+                (seal(content, "known.shadow"), key.channel, key.kind, self._columns.names.filed(*key[1:]))
                 for key, content in what.shadows.items()
             ],
             {seq: seal(content, "events.content") for seq, content in what.events.items()},
@@ -124,8 +131,8 @@ class Erasing(Identities):
         return None if at is None else moment(at)
 
     def _mark(self, *name: str) -> bytes:
-        if len(name) == 3:
-            name = (*name[:2], self._columns.filed(name[1], name[2]))
+        if len(name) == 3 and name[1] != "customer":  # those were buried before the file had digests of them
+            name = (*name[:2], self._columns.names.filed(name[1], name[2]))
         return self._seal.digest(_GRAVE, *name)
 
     async def returned(self) -> Sequence[str]:
@@ -134,7 +141,10 @@ class Erasing(Identities):
             return ()
         parties, customers = await self._read(partial(shredding.dead_ends, self._reading))
         found = {id: None for id, key in parties if key != GENERAL and not self._seal.alive(key)}
-        found |= {id: None for channel, name, id in customers if self.grave(channel, "customer", name)}
+        for channel, filed, id, named in customers:
+            name = self._columns.names.opened(channel, "customer", filed, named)
+            if name is None or self.grave(channel, "customer", name):
+                found[id] = None
         return tuple(found)
 
     async def _beside_loop(self, work: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ import apsw
 from omnibridge.errors import ConfigError, SchemaError, StorageError
 from omnibridge.journal.seal import Seal, filed
 from omnibridge.journal.sqlite_connection import Connection, connect, connect_memory
+from omnibridge.journal.sqlite_names import name_anew
 from omnibridge.journal.sqlite_schema import VERSION, check_ours, migrate
 from omnibridge.journal.sqlite_values import Row
 
@@ -119,17 +120,17 @@ def check_keys(db: Connection, seal: Seal, path: str, *, attach: bool) -> None:
     if not found and attach:
         return
     mark = seal.prepare(create=not found)
-    if mark is None:
-        return
-    if not found:
+    if mark is not None and not found:
         _file_anew(db, seal)
         db.execute("INSERT INTO keystore VALUES (?)", (mark,)).fetchall()
-    elif mark != found[0][0]:
+    elif mark is not None and mark != found[0][0]:
         raise ConfigError(
             "the folder of keys belongs to another journal",
             where=path,
             remedy="put the folder beside the keyring that was there when this journal was written",
         )
+    if not attach:
+        name_anew(db, seal)
 
 
 def open_reader(path: str, vfs: str | None) -> Connection:

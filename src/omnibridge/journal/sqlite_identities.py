@@ -29,6 +29,7 @@ from omnibridge.journal.sqlite_identity_reading import IdentityReading
 from omnibridge.journal.sqlite_ledger import Ledger
 from omnibridge.journal.sqlite_looking import Looking
 from omnibridge.journal.sqlite_reading import Reading
+from omnibridge.journal.sqlite_references import ReferenceRow
 from omnibridge.journal.sqlite_values import Row, micros, moment
 from omnibridge.model import canonical_id
 
@@ -59,22 +60,21 @@ class Identities(Looking):
 
     def _facts(self, facts: FactsWrite) -> identity.FactRows:
         return identity.FactRows(
-            (facts.channel, facts.kind, facts.external_id, facts.root),
+            self._columns.reference(facts.channel, facts.kind, facts.external_id, facts.root),
             self._seal.digest("record", facts.channel, facts.kind, facts.external_id),
             [
                 (field, [(self._hash(key.kind, key.value), key.kind, key.verified) for key in keys])
                 for field, keys in facts.fields.items()
             ],
             tuple(facts.confirmed.items()),
-            [(facts.channel, facts.kind, alias, facts.root) for alias in facts.aliases],
-            None if facts.links is None else [self._reference(facts, other) for other in facts.links],
+            [self._columns.reference(facts.channel, facts.kind, alias, facts.root) for alias in facts.aliases],
+            None if facts.links is None else [self._own(facts.channel, facts.kind, other) for other in facts.links],
             facts.counts,
         )
 
-    @staticmethod
-    def _reference(facts: FactsWrite, external_id: str) -> tuple[str, str, str, str]:
-        channel, kind = facts.channel, facts.kind
-        return channel, kind, external_id, canonical_id(channel, kind, external_id)
+    def _own(self, channel: str, kind: str, external_id: str) -> ReferenceRow:
+        """A record with the canonical id that it gets where nobody has shown it yet."""
+        return self._columns.reference(channel, kind, external_id, canonical_id(channel, kind, external_id))
 
     async def adopt(self, rules: str) -> bool:
         """Have every shared key looked at again when there is time, if these are not the rules so far."""
@@ -114,7 +114,8 @@ class Identities(Looking):
 
     async def shown(self, channel: str, kind: str, *, after: str = "", limit: int = 1000) -> Sequence[Showing]:
         """What a channel shows of one kind, by external id, from behind `after` on."""
-        return self._showings(await self._read(partial(self._identities.shown, channel, kind, after, limit)))
+        behind = self._columns.names.filed(kind, after) if after else after
+        return self._showings(await self._read(partial(self._identities.shown, channel, kind, behind, limit)))
 
     async def showings(self, roots: Sequence[str]) -> Sequence[Showing]:
         """All references of these roots, with what their channels last said."""
@@ -123,7 +124,8 @@ class Identities(Looking):
     def _showings(self, rows: Sequence[Row]) -> Sequence[Showing]:
         return [
             Showing(channel, kind, id, root, self._columns.open(shadow, "known.shadow"), version, bool(deleted))
-            for channel, kind, id, root, shadow, version, deleted in rows
+            for channel, kind, name, root, shadow, version, deleted, named in rows
+            if (id := self._columns.names.opened(channel, kind, name, named)) is not None
         ]
 
     async def identify(self, outcome: Identified) -> None:
@@ -169,7 +171,7 @@ class Identities(Looking):
         self, pairs: Sequence[tuple[EntityKey, EntityKey]], twins: Sequence[tuple[EntityKey, EntityKey]] = ()
     ) -> Sequence[int | None]:
         """The two records of each pair mean the same; the numbers of what was stored, None for what was known."""
-        rows, own = ([(_own(one), _own(other)) for one, other in those] for those in (pairs, twins))
+        rows, own = ([(self._own(*one), self._own(*other)) for one, other in those] for those in (pairs, twins))
         return await self._mend(partial(matches.match, self._ledger, rows, own, micros(self._now())))
 
     async def matches(self, limit: int = 100) -> Sequence[Match]:
@@ -205,11 +207,6 @@ class Identities(Looking):
     async def holders(self, key: Key, limit: int = 100) -> Sequence[str]:
         """The roots that a value leads to, verified or not."""
         return await self._read(partial(self._identities.holders, _bytes(key), limit))
-
-
-def _own(key: EntityKey) -> tuple[str, str, str, str]:
-    """A record with the canonical id that it gets where nobody has shown it yet."""
-    return key.channel, key.kind, key.external_id, canonical_id(*key)
 
 
 def _bytes(key: Key) -> bytes:

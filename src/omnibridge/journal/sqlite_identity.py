@@ -113,7 +113,7 @@ def _learn(ledger: Ledger, facts: FactRows) -> None:
     if changed and any(ledger.rows(sql, (root,)) for sql in _IN_COMPANY):
         dirty(ledger, root=root)
     for alias in facts.aliases:
-        refer(ledger, (*alias[:3], root))
+        refer(ledger, (*alias[:3], root, alias[4]))
     if facts.links is not None:
         old_links = ledger.rows("SELECT a, b FROM identity_links WHERE record = ?", (facts.record,))
         others = {refer(ledger, other) for other in facts.links}

@@ -85,7 +85,8 @@ class IdentityReading:
 
     def showings(self, roots: Sequence[str]) -> list[Row]:
         """All references of these roots, with their shadows."""
-        sql = """SELECT channel, kind, external_id, coalesce(root, id), shadow, version, deleted FROM known WHERE """
+        sql = """SELECT channel, kind, external_id, coalesce(root, id), shadow, version, deleted, named
+            FROM known WHERE """
         return [
             row
             for root in roots

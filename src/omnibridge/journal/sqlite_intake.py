@@ -11,7 +11,7 @@ from omnibridge.journal.protocol import Conflict
 from omnibridge.journal.sqlite_conflicts import note
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome, insert, settle
 from omnibridge.journal.sqlite_ledger import Ledger
-from omnibridge.journal.sqlite_references import refer
+from omnibridge.journal.sqlite_references import ReferenceRow, refer
 from omnibridge.journal.sqlite_values import Value
 
 __all__ = [
@@ -40,10 +40,10 @@ _OPEN = "INSERT INTO inbox_open (id, channel, state) VALUES (?, ?, 'pending')"
 
 _SHADOW = """UPDATE known SET version = ?, deleted = ?, shadow = ?, id = coalesce(?, id), rev = rev + 1
     WHERE channel = ? AND kind = ? AND external_id = ? AND rev = ?"""
-_FIRST_SHADOW = """INSERT INTO known (version, deleted, shadow, id, channel, kind, external_id, rev)
-    VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (channel, kind, external_id) DO UPDATE
+_FIRST_SHADOW = """INSERT INTO known (version, deleted, shadow, id, channel, kind, external_id, named, rev)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (channel, kind, external_id) DO UPDATE
     SET version = excluded.version, deleted = excluded.deleted, shadow = excluded.shadow,
-    id = coalesce(excluded.id, id), rev = 1 WHERE rev = 0"""
+    id = coalesce(excluded.id, id), named = coalesce(named, excluded.named), rev = 1 WHERE rev = 0"""
 _ENTITY = "UPDATE entities SET content = ?, party = ?, rev = rev + 1 WHERE kind = ? AND id = ? AND rev = ?"
 _FIRST_ENTITY = """INSERT INTO entities (content, party, kind, id, rev) VALUES (?, ?, ?, ?, 1)
     ON CONFLICT (id, kind) DO NOTHING"""
@@ -75,12 +75,13 @@ class KnownRow(NamedTuple):
 
     rev: int
     values: tuple[Value, ...]
+    named: bytes | None
 
 
 class Batch(NamedTuple):
     """What processing came to, as columns."""
 
-    references: list[tuple[str, str, str, str]]
+    references: list[ReferenceRow]
     known: list[KnownRow]
     entities: list[tuple[int, tuple[bytes, str | None, str, str]]]
     events: list[tuple[Value, ...]]
@@ -114,11 +115,11 @@ def process(ledger: Ledger, batch: Batch) -> set[tuple[Value, Value]]:
     """
     execute, changes = ledger.execute, ledger.db.changes
     write_parties(ledger, batch)
-    for rev, values in batch.known:
+    for rev, values, named in batch.known:
         if rev:
             execute(_SHADOW, (*values, rev))
         else:
-            execute(_FIRST_SHADOW, values)
+            execute(_FIRST_SHADOW, (*values, named))
         if not changes():
             raise Conflict("the shadow of a {5} of {4} has moved".format(*values))
     write_entities(ledger, batch.entities)
@@ -191,9 +192,7 @@ def ensure(ledger: Ledger, deliveries: Sequence[NewRow]) -> None:
     _insert_all(ledger, deliveries, {})
 
 
-def settle_all(
-    ledger: Ledger, settled: Sequence[tuple[Outcome, Sequence[tuple[str, str, str, str]], Sequence[Intake]]]
-) -> None:
+def settle_all(ledger: Ledger, settled: Sequence[tuple[Outcome, Sequence[ReferenceRow], Sequence[Intake]]]) -> None:
     """Settle deliveries, each with what its exchange found."""
     for outcome, references, inbox in settled:
         settle(ledger, outcome)
@@ -219,7 +218,7 @@ def finish_all(ledger: Ledger, steps: Sequence[tuple[Value, ...]]) -> None:
         finish(ledger, step)
 
 
-def keep(ledger: Ledger, reference: tuple[str, str, str, str]) -> None:
+def keep(ledger: Ledger, reference: ReferenceRow) -> None:
     """Store a reference."""
     refer(ledger, reference)
 

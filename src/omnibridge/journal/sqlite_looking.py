@@ -95,7 +95,13 @@ class Looking(Calls):
 
     async def links(self, kind: str, id: str) -> Sequence[ReferenceWrite]:
         """Every reference of a canonical entity."""
-        return [ReferenceWrite(*row) for row in await self._read(partial(self._reading.links, kind, id))]
+        rows = await self._read(partial(self._reading.links, kind, id))
+        opened = self._columns.names.opened
+        return sorted(
+            ReferenceWrite(channel, kind, external_id, id)
+            for channel, kind, name, id, named in rows
+            if (external_id := opened(channel, kind, name, named)) is not None
+        )
 
     async def had(self, ids: Sequence[tuple[str, str]]) -> Set[tuple[str, str]]:
         """Those canonical entities (kind, id) that a channel still has."""

@@ -9,7 +9,7 @@ from omnibridge.journal.sqlite_references import ReferenceRow, dirty, link, refe
 
 __all__ = ["MATCHES", "SHOWN", "WORDS", "match", "set_word"]
 
-SHOWN = """SELECT channel, kind, external_id, coalesce(root, id), shadow, version, deleted FROM known
+SHOWN = """SELECT channel, kind, external_id, coalesce(root, id), shadow, version, deleted, named FROM known
     WHERE channel = ? AND kind = ? AND external_id > ? AND id IS NOT NULL ORDER BY external_id LIMIT ?"""
 MATCHES = """SELECT number, kind, a, b, at FROM identity_decisions WHERE kind IS NOT NULL AND hash IS NULL
     ORDER BY number DESC LIMIT ?"""

@@ -50,9 +50,9 @@ class Reading:
 
     def known(self, keys: Sequence[tuple[str, str, str]]) -> list[list[Row]]:
         """For each (channel, kind, external id) none or one row."""
-        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev, e.party, k.root
-            FROM known k
-            LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
+        sql = """SELECT k.id, k.shadow, k.rev, k.version, k.deleted, e.content, e.rev, e.party, k.root,
+            k.channel, k.external_id, k.named
+            FROM known k LEFT JOIN entities e ON e.id = k.id AND e.kind = k.kind
             WHERE k.channel = ? AND k.kind = ? AND k.external_id = ?"""
         return [self.rows(sql, key) for key in keys]
 
@@ -72,9 +72,10 @@ class Reading:
 
         A kind of words has a word where others have an id.
         """
-        sql = """SELECT external_id, shadow FROM known INDEXED BY known_id WHERE kind = ? AND id = ? AND channel = ?
+        sql = """SELECT external_id, shadow, named FROM known INDEXED BY known_id
+            WHERE kind = ? AND id = ? AND channel = ?
             ORDER BY deleted, shadow IS NULL, rowid DESC LIMIT 1"""
-        words = "SELECT external_id, NULL FROM words WHERE kind = ? AND word = ? AND channel = ?"
+        words = "SELECT external_id, NULL, NULL FROM words WHERE kind = ? AND word = ? AND channel = ?"
         return [
             self.rows(words, (*key, channel))
             if key[0] in WORDS
@@ -209,7 +210,7 @@ class Reading:
 
     def links(self, kind: str, id: str) -> list[Row]:
         """The references of an entity, named by any of its ids."""
-        sql = """SELECT channel, kind, external_id, id FROM known INDEXED BY known_id WHERE kind = ? AND id = ?
+        sql = """SELECT channel, kind, external_id, id, named FROM known INDEXED BY known_id WHERE kind = ? AND id = ?
             ORDER BY channel, external_id"""
         return self.rows(sql, (kind, id)) or self._merged(sql, (kind, id))
 

@@ -10,12 +10,15 @@ LINKED = frozenset({"customer", "inventory", "inventory_item", "location", "prod
 """Kinds of which several systems have the same thing: there two ids that turn out to be one are joined, and may come
 apart again. Of all others the one who writes a reference last is right."""
 
-ReferenceRow = tuple[str, str, str, str]
-"""Channel, kind, external id, canonical id."""
+ReferenceRow = tuple[str, str, str, str, bytes | None]
+"""Channel, kind, external id as the file has it, canonical id, and the external id of a person, sealed, where it may
+not be there yet."""
 
 _REFERENCE = "SELECT coalesce(root, id), id FROM known WHERE channel = ? AND kind = ? AND external_id = ?"
-_NEW = """INSERT INTO known (channel, kind, external_id, id, root) VALUES (?1, ?2, ?3, ?4, nullif(?5, ?4))
-    ON CONFLICT (channel, kind, external_id) DO UPDATE SET id = excluded.id, root = excluded.root WHERE id IS NULL"""
+_NEW = """INSERT INTO known (channel, kind, external_id, id, root, named) VALUES (?1, ?2, ?3, ?4, nullif(?5, ?4), ?6)
+    ON CONFLICT (channel, kind, external_id) DO UPDATE
+    SET id = excluded.id, root = excluded.root, named = coalesce(named, excluded.named) WHERE id IS NULL"""
+_NAME = "UPDATE known SET named = ? WHERE channel = ? AND kind = ? AND external_id = ? AND named IS NULL"
 _OVERWRITE = """INSERT INTO known (channel, kind, external_id, id) VALUES (?, ?, ?, ?)
     ON CONFLICT (channel, kind, external_id) DO UPDATE SET id = excluded.id WHERE id IS NOT excluded.id"""
 _DIRTY = """INSERT INTO identity_dirty (root, kind, hash, later) VALUES (?, ?, ?, 0)
@@ -38,17 +41,19 @@ def dirty(ledger: Ledger, *, root: str = "", kind: str = "", hash: bytes = b"") 
 
 def refer(ledger: Ledger, reference: ReferenceRow) -> str:
     """Make a reference unless it is there; its root. Where it is there as another's, the two are one from now on."""
-    *key, id = reference
+    *key, id, named = reference
     if reference[1] not in LINKED:
-        ledger.execute(_OVERWRITE, reference)
+        ledger.execute(_OVERWRITE, (*key, id))
         return id
     for root, found in ledger.rows(_REFERENCE, tuple(key)):
         if root is None:
             break
+        if named is not None:
+            ledger.execute(_NAME, (named, *key))
         if id not in (found, root) and survivor(ledger, id) != found:
             link(ledger, root, id, b"")
         return str(root)
-    ledger.execute(_NEW, (*key, survivor(ledger, id), id))
+    ledger.execute(_NEW, (*key, survivor(ledger, id), id, named))
     return id
 
 

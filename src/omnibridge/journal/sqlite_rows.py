@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, overload
 
 from omnibridge.event import Event
@@ -22,17 +21,18 @@ from omnibridge.journal.rows import (
     NewInbox,
     Origin,
     Processed,
-    ReferenceWrite,
     Settled,
     ShadowWrite,
     Step,
     StoredEvent,
     Task,
 )
-from omnibridge.journal.seal import GENERAL, Seal, Shredded, filed, key_of
+from omnibridge.journal.seal import GENERAL, Seal, Shredded, key_of
 from omnibridge.journal.sqlite_intake import Batch, Intake, KnownRow
 from omnibridge.journal.sqlite_lanes import NewRow, Outcome
+from omnibridge.journal.sqlite_names import Names
 from omnibridge.journal.sqlite_parties import Parties
+from omnibridge.journal.sqlite_references import ReferenceRow
 from omnibridge.journal.sqlite_values import (
     Row,
     Value,
@@ -62,7 +62,7 @@ class Columns:
         self._seal = seal.seal
         self._open = seal.open
         self._take = seal.take
-        self.filed = partial(filed, seal)
+        self.names = Names(seal)
         self.parties = Parties(seal)
         self._events: dict[tuple[str, str], Event] = {}
         self._exchanges: dict[int, int] = {}
@@ -125,9 +125,7 @@ class Columns:
             # A reference and a shadow of one key are one row, so they are written as one.
             ids = {(one.channel, one.kind, one.external_id): one.id for one in item.references}
             out.known.extend(self._known(shadow, ids, out) for shadow in item.shadows)
-            out.references.extend(
-                (channel, kind, self.filed(kind, name), id) for (channel, kind, name), id in ids.items()
-            )
+            out.references.extend(self.reference(*key, id) for key, id in ids.items())
             for one in item.entities:
                 party, key = self._party(one.party, out)
                 content = self._seal(one.content, "entities.content", key)
@@ -147,8 +145,9 @@ class Columns:
     def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str], out: Batch) -> KnownRow:
         channel, kind, name = key = (shadow.channel, shadow.kind, shadow.external_id)
         content = self._seal(shadow.content, "known.shadow", self._party(shadow.party, out)[1])
-        named = (channel, kind, self.filed(kind, name))
-        return KnownRow(shadow.rev, (shadow.version, shadow.deleted, content, ids.pop(key, None), *named))
+        filed, named = self.names.filed(kind, name), self.names.sealed(channel, kind, name) if shadow.rev == 0 else None
+        values = (shadow.version, shadow.deleted, content, ids.pop(key, None), channel, kind, filed)
+        return KnownRow(shadow.rev, values, named)
 
     def _event(self, stored: StoredEvent, out: Batch) -> tuple[Value, ...]:
         event = stored.event
@@ -162,13 +161,11 @@ class Columns:
 
     def delivery(self, new: NewDelivery, now: datetime) -> NewRow:
         """A new delivery, created now."""
+        lane, collapse, key = self.names.asked(new)
+        payload = None if new.payload is None else self._seal(new.payload, "deliveries.payload", key)
         return NewRow(
-            key_in(new.key), new.channel, new.task.value, new.operation, new.lane, new.priority, micros(new.due),
-            micros(now), new.event, new.collapse,
-            (
-                new.route, new.on_poison, new.on_unknown, new.recurring,
-                self.seal(new.payload, "deliveries.payload"),
-            ),
+            key_in(new.key), new.channel, new.task.value, new.operation, lane, new.priority, micros(new.due),
+            micros(now), new.event, collapse, (new.route, new.on_poison, new.on_unknown, new.recurring, payload),
         )  # fmt: skip
 
     def outcome(self, settled: Settled) -> Outcome:
@@ -232,7 +229,8 @@ class Columns:
         """What is known about a key, from none or one row."""
         if not rows:
             return Known()
-        id, shadow, rev, version, deleted, entity, entity_rev, party, root = rows[0]
+        id, shadow, rev, version, deleted, entity, entity_rev, party, root, *called = rows[0]
+        self.names.met(*called)
         return Known(
             id=id,
             shadow=self.still(shadow, "known.shadow"),
@@ -326,11 +324,12 @@ class Columns:
     def forget(self, parties: Sequence[str]) -> None:
         """These are being erased: nothing of them is remembered."""
         self.parties.forget(parties)
+        self.names.forget()
         self._events.clear()
 
-    def reference(self, write: ReferenceWrite) -> tuple[str, str, str, str]:
+    def reference(self, channel: str, kind: str, external_id: str, id: str) -> ReferenceRow:
         """A reference as columns."""
-        return (write.channel, write.kind, self.filed(write.kind, write.external_id), write.id)
+        return channel, kind, self.names.filed(kind, external_id), id, self.names.sealed(channel, kind, external_id)
 
     def left(self, delivery: int) -> None:
         """No worker runs this delivery any more."""

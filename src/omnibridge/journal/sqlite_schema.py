@@ -174,7 +174,14 @@ CREATE TABLE words (
     PRIMARY KEY (channel, kind, word)) WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9)
+# What a channel calls a person: `known.external_id` is a digest from now on, and `named` the id, sealed. What is there
+# already is renamed by who has the keys, when the file is opened next.
+_V10 = """
+ALTER TABLE known ADD COLUMN named BLOB;
+INSERT INTO identity_state VALUES ('names in clear', 1);
+"""
+
+MIGRATIONS: Sequence[str] = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10)
 """The n-th brings a file of version n to version n + 1; a released one is never changed."""
 
 VERSION = len(MIGRATIONS)

@@ -22,6 +22,9 @@ _ABOUT = (
     ("survivors", ("root", "survivor")),
 )
 """Tables that say who is whom, by the columns that hold roots."""
+_NOT_KNOWN = "DELETE FROM known WHERE id = ? AND kind = ? RETURNING channel, kind, external_id, named"
+_NOBODY = """DELETE FROM known WHERE kind = 'customer' AND (id = ?1 OR root = ?1)
+    RETURNING channel, kind, external_id, named"""
 
 
 class Shreds(NamedTuple):
@@ -70,18 +73,19 @@ def dead_ends(reading: Reading) -> tuple[list[Row], list[Row]]:
     """Every (party, key), and every reference of a customer: an older file may hold whom it should not."""
     return (
         reading.rows("SELECT id, key FROM parties"),
-        reading.rows("SELECT channel, external_id, id FROM known WHERE kind = 'customer' AND id IS NOT NULL"),
+        reading.rows("SELECT channel, external_id, id, named FROM known WHERE kind = 'customer' AND id IS NOT NULL"),
     )
 
 
 def belongings(reading: Reading, parties: Sequence[str]) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
-    """Entities (kind, id, content), events, references (channel, kind, external id, id, shadow), delivery counts."""
+    """Entities (kind, id, content), events, references (channel, kind, external id, id, shadow, sealed id), and how
+    many deliveries there are."""
     entities = [
         r for p in parties for r in reading.rows("SELECT kind, id, content FROM entities WHERE party = ?", (p,))
     ]
     events = [r for p in parties for r in reading.rows(STORED + "WHERE party = ? ORDER BY seq", (p,))]
     named: dict[tuple[Value, ...], Row] = {}
-    sql = "SELECT channel, kind, external_id, id, shadow FROM known WHERE "
+    sql = "SELECT channel, kind, external_id, id, shadow, named FROM known WHERE "
     for kind, id, _ in entities:
         for row in reading.rows(sql + "id = ? AND kind = ?", (id, kind)):
             named[row[:3]] = row
@@ -124,11 +128,14 @@ def shred(ledger: Ledger, number: int, what: Shreds, report: str) -> list[int] |
             else:
                 _strip(ledger, seq, kept, work[seq])
         references = _entities(ledger, what)
-        for channel, kind, external_id in references:
-            asked = "DELETE FROM deliveries WHERE open = 0 AND channel = ? AND lane = ? RETURNING state"
-            for (state,) in rows(asked, (channel, f"lookup:{kind}:{external_id}")):
+        sealed: list[bytes] = []
+        for channel, kind, external_id, named in references:
+            asked = "DELETE FROM deliveries WHERE open = 0 AND channel = ? AND lane = ? RETURNING state, payload"
+            for state, payload in rows(asked, (channel, f"lookup:{kind}:{external_id}")):
                 ledger.count("delivery", channel, state, -1)
-        keys = _inbox(ledger, what)
+                sealed += [] if payload is None else [payload]
+            sealed += [] if named is None else [named]
+        keys = [*_inbox(ledger, what), *(key for key in map(key_of, sealed) if key is not None)]
         for party in what.parties:
             keys += [key for (key,) in rows("DELETE FROM parties WHERE id = ? RETURNING key", (party,))]
             for table, columns in _ABOUT:
@@ -188,11 +195,8 @@ def _entities(ledger: Ledger, what: Shreds) -> list[Row]:
     gone: list[Row] = []
     for party in what.parties:
         for kind, id in rows("DELETE FROM entities WHERE party = ? RETURNING kind, id", (party,)):
-            gone += rows("DELETE FROM known WHERE id = ? AND kind = ? RETURNING channel, kind, external_id", (id, kind))
-        gone += rows(
-            "DELETE FROM known WHERE kind = 'customer' AND (id = ?1 OR root = ?1) RETURNING channel, kind, external_id",
-            (party,),
-        )
+            gone += rows(_NOT_KNOWN, (id, kind))
+        gone += rows(_NOBODY, (party,))
     return gone
 
 
