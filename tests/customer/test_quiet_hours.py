@@ -9,7 +9,18 @@ import pytest
 from small_shop import ShopSandbox, one_shop, seen, small_shop, webhook
 
 from omnibridge.connector import Fault, Response
-from omnibridge.model import Address, Consent, ConsentState, Customer, Medium, Proof, Purpose, SendMessage, consent_key
+from omnibridge.model import (
+    Address,
+    Consent,
+    ConsentState,
+    Customer,
+    Medium,
+    Proof,
+    Purpose,
+    Ref,
+    SendMessage,
+    consent_key,
+)
 from omnibridge.testing import ManualClock, TestBridge
 
 pytestmark = pytest.mark.both_backends
@@ -97,6 +108,23 @@ async def test_where_they_live_counts_more_than_their_number():
     assert sent(box) == []
 
 
+async def test_whose_the_address_is_says_where_they_live_where_the_command_does_not():
+    running, box = bridge()
+    async with running:
+        await running.receive(webhook(seen(Customer(addresses=(Address(country="JP"),)), "c1", 1)))
+        owner = Ref(kind="customer", external_id="c1")
+        at = running.clock.now()
+        said = Consent(
+            contact=DANE, medium=Medium.SMS, state=ConsentState.GRANTED, customer=owner,
+            proof=Proof(source="form", at=at), changed_at=at,
+        )  # fmt: skip
+        await running.receive(webhook(seen(said, consent_key(DANE, Medium.SMS), at)))
+        await running.settle(1)
+        await send(running, "sale")
+        assert (await standing(running, "sale"))[1] == "quiet hours for sms until 2026-01-11 08:00 Asia/Tokyo"
+    assert sent(box) == []
+
+
 async def test_a_withdrawal_in_the_night_stops_what_waits_for_the_morning():
     running, box = bridge()
     async with running:
@@ -167,6 +195,21 @@ async def test_what_is_too_much_is_refused_and_says_so():
         await running.settle(5 * 24 * HOURS)
         await send(running, "6")
     assert sent(box) == ["1", "2", "other", "parcel", "4", "6"]
+
+
+async def test_a_day_is_the_persons_own_and_not_the_companys():
+    """It is Monday noon in Copenhagen, which is 06:00 in New York; midnight comes there eighteen hours later."""
+    running, box = bridge(CAPS.format("refuse"), MIDDAY)
+    async with running:
+        await allow(running, AMERICAN)
+        for id in ("1", "2"):
+            await send(running, id, AMERICAN)
+        await running.settle(13 * HOURS)  # Tuesday in Copenhagen
+        await send(running, "3", AMERICAN)
+        assert (await standing(running, "3"))[0] == "refused"
+        await running.settle(5 * HOURS)
+        await send(running, "4", AMERICAN)
+    assert sent(box) == ["1", "2", "4"]
 
 
 async def test_or_waits_for_the_next_day_there():
