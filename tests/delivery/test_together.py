@@ -300,7 +300,9 @@ async def test_what_left_in_company_may_go_alone_by_then_and_is_looked_up_when_i
             found = await rows(bridge)
     assert (shop.made[-1], looked) == (["a"], ["a"] if fault.lost else [])
     assert [request.method for request in shop.log] == ["POST", "PUT"]
-    assert found["a"].last.text == "alone"
+    last = found["a"].last
+    assert last is not None
+    assert last.text == "alone"
 
 
 async def test_what_left_in_company_and_cannot_be_looked_up_is_not_sent_alone():

@@ -50,10 +50,14 @@ def owners(kind: str, names: Sequence[str]) -> st.SearchStrategy[dict[str, str]]
     some = st.dictionaries(st.sampled_from(["", *fields]), st.sampled_from(names), min_size=1, max_size=2)
     if len(places) == 1:
         return some
-    of = st.builds("{}@{}/{}".format, st.sampled_from(fields), st.sampled_from(names), st.sampled_from(places))
+    of = st.builds(_line, st.sampled_from(fields), st.sampled_from(names), st.sampled_from(places))
     there = st.dictionaries(of, st.sampled_from(names), min_size=1, max_size=3).filter(_once)
     whole = st.fixed_dictionaries({f"@{names[-1]}/{place}": st.sampled_from(names) for place in places})
     return st.builds(lambda one, other: {**one, **other}, some, there) | whole
+
+
+def _line(field: str, channel: str, place: str) -> str:
+    return f"{field}@{channel}/{place}"
 
 
 def _once(lines: dict[str, str]) -> bool:

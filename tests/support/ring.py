@@ -102,11 +102,11 @@ class Ring:
         part = self.part(which)
         place = part.place
         there = self.acts[place] > 0
-        if place not in vendor.records and there:
+        if place not in vendor.kept and there:
             return
         self.acts[place] += 1
         number = self.acts.total()
-        seen = self.kind.number(vendor.records.get(place, {}).get(part.field))
+        seen = self.kind.number(vendor.kept.get(place, {}).get(part.field))
         made = {number: Edit(part, name, {seen, *self.edits[seen].seen} if seen in self.edits else set())}
         if not there:
             other = self.kind.fields[1 - which % 2]
@@ -194,7 +194,7 @@ class Ring:
         keys = {
             EntityKey(name, kind, f"{name}-{place}"): place
             for name, vendor in self.vendors.items()
-            for place in vendor.records
+            for place in vendor.kept
         }
         known = await self.bridge.journal.known(list(keys))
         ids = {(str(known[key].id), place) for key, place in keys.items()}
@@ -204,7 +204,7 @@ class Ring:
 
     def _equal(self, place: str, entity: Any) -> None:
         for name, vendor in self.vendors.items():
-            record = vendor.records.get(place)
+            record = vendor.kept.get(place)
             for field in self.kind.fields:
                 if field == vendor.manner.refuses or record is None:
                     continue

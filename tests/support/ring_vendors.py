@@ -107,7 +107,7 @@ class Vendor(Sandbox):
     def __init__(self, name: str, kind: Kind, manner: Manner, clock: ManualClock) -> None:
         super().__init__(clock.now)
         self.name, self.kind, self.manner = name, kind, manner
-        self.records: dict[str, dict[str, Any]] = {}
+        self.kept: dict[str, dict[str, Any]] = {}
         self.changes: Counter[str] = Counter()
         self.writes: Counter[str] = Counter()
         self.untold: list[Outgoing] = []
@@ -117,7 +117,7 @@ class Vendor(Sandbox):
     def record(self) -> dict[str, Any] | None:
         """The record, of a kind that has one."""
         [place] = self.kind.places
-        return self.records.get(place)
+        return self.kept.get(place)
 
     def version(self, place: str) -> Any:
         """The version of a record now."""
@@ -135,10 +135,10 @@ class Vendor(Sandbox):
     def store(self, place: str, values: Mapping[str, Any]) -> None:
         """Change a record, whoever asks for it, and have something to tell."""
         kept = {name: self.manner.normal(value) for name, value in values.items()}
-        record = self.records.get(place)
+        record = self.kept.get(place)
         if record is not None and all(record.get(name) == value for name, value in kept.items()):
             return
-        self.records[place] = {**(record or {}), **kept}
+        self.kept[place] = {**(record or {}), **kept}
         self.changes[place] += 1
         body = json.dumps(self.shown(place)).encode()
         headers = {"x-id": f"{self.name}-{place}-{self.changes[place]}"}
@@ -147,7 +147,7 @@ class Vendor(Sandbox):
     def shown(self, place: str) -> dict[str, Any]:
         """A record with its version and what this vendor stamps by itself."""
         version, changed = self.version(place), self.now().isoformat()
-        return {"place": place, "record": self.records[place], "version": version, "changed": changed}
+        return {"place": place, "record": self.kept[place], "version": version, "changed": changed}
 
 
 def _snapshot(kind: Kind, manner: Manner, name: str, shown: dict[str, Any], only: set[str] | None = None) -> Snapshot:

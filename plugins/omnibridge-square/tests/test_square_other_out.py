@@ -263,6 +263,8 @@ def test_stock_is_adjusted_by_the_difference_so_that_the_tills_sales_stay_counte
         adjusting.settings,
         adjusting.inbound(adjusting.sandbox.outbox[0].body, dict(adjusting.sandbox.outbox[0].headers)),
     )[0]
+    assert isinstance(echo, Snapshot)
+    assert isinstance(echo.entity, InventoryLevel)
     assert (echo.external_id, echo.entity.available) == (seen.external_id, seen.entity.available)
 
 

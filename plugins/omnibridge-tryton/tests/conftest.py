@@ -21,6 +21,7 @@ from tryton_server import DATABASE, PASSWORD, Server, served
 from omnibridge.connector import (
     Cursor,
     Delivery,
+    Later,
     Lookup,
     Observation,
     Receipt,
@@ -243,7 +244,7 @@ class Erp:
         """Change a record, as somebody does in Tryton."""
         self.rpc(lambda rpc: rpc.do("somebody", f"{model}.write", [id_], values))
 
-    def poll(self, name: str, cursor: Cursor | None = None) -> Driven[None]:
+    def poll(self, name: str, cursor: Cursor | None = None) -> Driven[Later | None]:
         [poll] = [poll for poll in CONNECTOR.polls if poll.name == name]
         return self.drive.run(lambda http: poll.run(self.settings, cursor, http))
 

@@ -70,7 +70,7 @@ def _bad_pointer(pointer: str) -> str | None:
 
 
 def _step(value: object, key: str) -> object:
-    if isinstance(value, dict) or _is_table(value):  # to ask for an abstract class costs ten times as much
+    if _is_table(value):
         return value.get(key, _ABSENT)
     if _is_row(value) and _INDEX.fullmatch(key) and int(key) < len(value):
         return value[int(key)]
@@ -78,7 +78,7 @@ def _step(value: object, key: str) -> object:
 
 
 def _is_table(value: object) -> TypeGuard[Mapping[object, object]]:
-    return isinstance(value, Mapping)
+    return isinstance(value, dict | Mapping)  # to ask for an abstract class alone costs ten times as much
 
 
 def _is_row(value: object) -> TypeGuard[Sequence[object]]:
