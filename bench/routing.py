@@ -105,9 +105,12 @@ def others(count: int, seed: int = 7) -> list[Filter]:
 
 
 def microseconds(call: Callable[[], object], per: int, rounds: int) -> float:
-    """The best of the rounds for each of `per` events: what disturbs a round only ever makes it slower."""
-    timer = timeit.Timer(call, timer=time.process_time)  # others may use this machine too
-    number = max(1, timer.autorange()[0] // 4)
+    """The best of the rounds for each of `per` events: what disturbs a round only ever makes it slower.
+
+    Rounds are some 10 ms, as a machine that others use too is seldom left alone for longer.
+    """
+    timer = timeit.Timer(call, timer=time.process_time)
+    number = max(1, timer.autorange()[0] // 20)
     return min(timer.repeat(rounds, number)) / number / per * 1e6
 
 
@@ -173,4 +176,4 @@ def main(rounds: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(3 if "--quick" in sys.argv[1:] else 7))
+    sys.exit(main(3 if "--quick" in sys.argv[1:] else 50))
