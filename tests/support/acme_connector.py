@@ -34,12 +34,14 @@ def write_acme(into: Path, parts: tuple[str, ...] = PARTS) -> Path:
 
 @contextmanager
 def installed(folder: Path) -> Iterator[None]:
-    """It can be imported, and is forgotten afterwards."""
+    """It can be imported, and is forgotten afterwards. Nothing compiled is kept: a change may come within a second."""
+    compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, str(folder / "src"))
     importlib.invalidate_caches()
     try:
         yield
     finally:
+        sys.dont_write_bytecode = compiled
         sys.path.remove(str(folder / "src"))
         for name in [name for name in sys.modules if name.partition(".")[0] == "omnibridge_acme"]:
             del sys.modules[name]

@@ -37,12 +37,14 @@ WRITE = Request("POST", "/rpc/", step="create")
 
 _FORGET = re.compile(r'"(t|number|placed_at|created_at|updated_at|version|code|reference)":("[^"]*"|null)')
 _IDS = re.compile(r'"(id|external_id|inventory_external_id)":"[^"]*"')
+_SPARE = re.compile(r'(?<="amount":")(-?[0-9]+\.[0-9]{2})0+(?=")')
+"""Digits of a price that another test has written: Tryton tells it with four from then on."""
 
 
 def shape(observations: Any) -> list[Any]:
     """Observations without ids, numbers and instants, which differ from server to server."""
     text = dump_observations(observations).decode()
-    return parse_json(_IDS.sub(r'"\1":"*"', _FORGET.sub(r'"\1":"*"', text)).encode())
+    return parse_json(_SPARE.sub(r"\1", _IDS.sub(r'"\1":"*"', _FORGET.sub(r'"\1":"*"', text))).encode())
 
 
 def calls(requests: Any) -> list[str]:

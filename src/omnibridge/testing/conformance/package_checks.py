@@ -131,7 +131,7 @@ def import_clean(subject: Subject) -> None:
     """Importing it opens no socket, file or process, starts no thread, and takes less than a second of computing."""
     package = subject.package.name
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _WATCH, package],
+        [sys.executable, "-B", "-c", _WATCH, package],  # what Python compiles is not the connector's to answer for
         capture_output=True,
         text=True,
         timeout=60,
