@@ -20,6 +20,8 @@ __all__ = ["Expression", "compile"]
 
 _BUILT_IN = (*STANDARD_FUNCTIONS, *DATA_FUNCTIONS)
 _BUILT_IN_TABLE = FunctionTable(_BUILT_IN)
+_TRUE, _FALSE = Result(True), Result(False)
+"""What filters nearly always answer; to make it anew costs as much as to find it out."""
 
 
 class Expression:
@@ -76,9 +78,10 @@ class Expression:
     def evaluate(self, attributes: Mapping[str, object], data: object = None) -> Result:
         """The value of the expression, and the first error. Never raises."""
         try:
-            return Result(self._run(attributes, data))
+            value = self._run(attributes, data)
         except Exception as reason:
             return failed(reason, self.tree, self._kind)
+        return _TRUE if value is True else _FALSE if value is False else Result(value)
 
     def explain(self, attributes: Mapping[str, object], data: object = None) -> Clause:
         """The evaluation, part by part; its root has the value and error that `evaluate` gives. Never raises.
