@@ -93,7 +93,8 @@ async def test_who_is_met_again_costs_no_key(opened, make):
         [named] = names(journal)
     async with opened() as journal:
         await journal.known([KEY])
-        assert journal._columns.names.sealed("sms", "customer", PHONE) is None
+        called = journal._columns.names
+        assert called.sealed("sms", "customer", PHONE, called.filed("customer", PHONE)) is None
         with suppress(Conflict):  # the processor redoes it just so
             await journal.process([met(make, 2, rev=1)])
         await journal.process([met(make, 3, rev=1)])

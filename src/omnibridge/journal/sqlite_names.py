@@ -29,9 +29,9 @@ class Names:
         """How the file calls a channel's id."""
         return filed(self._seal, kind, external_id)
 
-    def sealed(self, channel: str, kind: str, external_id: str) -> bytes | None:
-        """The id for the file; None where it is known to have it, and for kinds that stand there as they are."""
-        if kind not in _NAMED or (channel, self.filed(kind, external_id)) in self._there:
+    def sealed(self, channel: str, kind: str, external_id: str, name: str) -> bytes | None:
+        """The id for the file, where it is `name`; None where it has it, and for kinds that stand as they are."""
+        if kind not in _NAMED or (channel, name) in self._there:
             return None
         return self._seal.seal(external_id.encode(), _CONTEXT, self._seal.take("party"))
 
@@ -80,7 +80,8 @@ def name_anew(db: Connection, seal: Seal) -> None:
             "SELECT rowid, channel, kind, external_id FROM known WHERE kind = 'customer'"
         ).fetchall()
         for rowid, channel, kind, id in known:
-            new = (names.filed(kind, id), names.sealed(channel, kind, id), rowid)
+            name = names.filed(kind, id)
+            new = (name, names.sealed(channel, kind, id, name), rowid)
             db.execute("UPDATE known SET external_id = ?, named = ? WHERE rowid = ?", new).fetchall()
         asked: list[Row] = db.execute(
             "SELECT id, collapse FROM deliveries WHERE task = 'lookup' AND collapse GLOB 'customer:*'"

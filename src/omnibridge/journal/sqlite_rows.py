@@ -145,7 +145,8 @@ class Columns:
     def _known(self, shadow: ShadowWrite, ids: dict[tuple[str, str, str], str], out: Batch) -> KnownRow:
         channel, kind, name = key = (shadow.channel, shadow.kind, shadow.external_id)
         content = self._seal(shadow.content, "known.shadow", self._party(shadow.party, out)[1])
-        filed, named = self.names.filed(kind, name), self.names.sealed(channel, kind, name) if shadow.rev == 0 else None
+        filed = self.names.filed(kind, name)
+        named = self.names.sealed(channel, kind, name, filed) if shadow.rev == 0 else None
         values = (shadow.version, shadow.deleted, content, ids.pop(key, None), channel, kind, filed)
         return KnownRow(shadow.rev, values, named)
 
@@ -329,7 +330,8 @@ class Columns:
 
     def reference(self, channel: str, kind: str, external_id: str, id: str) -> ReferenceRow:
         """A reference as columns."""
-        return channel, kind, self.names.filed(kind, external_id), id, self.names.sealed(channel, kind, external_id)
+        name = self.names.filed(kind, external_id)
+        return channel, kind, name, id, self.names.sealed(channel, kind, external_id, name)
 
     def left(self, delivery: int) -> None:
         """No worker runs this delivery any more."""
